@@ -1,0 +1,78 @@
+# Everything is run through the targets below; `make help` lists them. CI runs `make check`.
+PYTHON ?= python3
+BIN := .venv/bin
+SAM := .venv-sam/bin/sam
+# What the linters and the type checker look at: every package that exists.
+SOURCES := $(wildcard macro replicator local bench examples tests)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+.PHONY: setup
+setup: ## make the two virtual environments (once; again only when a lock file has changed)
+	@$(MAKE) --no-print-directory -j2 .venv/.stamp .venv-sam/.stamp
+
+# The SAM command line pins a botocore of its own, so it cannot live in the project's environment.
+.venv/.stamp: requirements.txt
+.venv-sam/.stamp: requirements-sam.txt
+# --no-deps: the lock file names everything, and what it does not name is not wanted.
+%/.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with PYTHON=")'
+	$(PYTHON) -m venv --clear $*
+	$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+.PHONY: demo
+demo: setup ## a table under live traffic goes through all stages, on this machine, without AWS
+	$(BIN)/python -m local.demo
+
+.PHONY: test
+test: setup ## all tests; PYTEST_ARGS="-k name" for some
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: setup ## ruff over the code, cfn-lint and SAM over template.yaml
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/cfn-lint template.yaml
+	$(SAM) validate --lint
+
+.PHONY: format
+format: .venv/.stamp ## put the code into ruff's format
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+.PHONY: types
+types: .venv/.stamp ## mypy --strict
+	$(BIN)/mypy $(SOURCES)
+
+.PHONY: check
+check: lint types test ## what CI runs
+
+.PHONY: bench
+bench: setup ## the ratios of the README
+	$(BIN)/python -m bench
+
+.PHONY: golden
+golden: .venv/.stamp ## write the expected templates of tests/golden anew; read the diff before committing it
+	$(BIN)/pytest tests -k golden --rewrite-golden
+
+.PHONY: build
+build: setup ## sam build, for the Python that is here
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build --parameter-overrides Runtime=$$($(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+
+# Needs uv (https://docs.astral.sh/uv). The lock holds versions and hashes, no addresses.
+.PHONY: lock
+lock: ## write the lock files anew from the .in files
+	for of in macro/requirements replicator/requirements requirements requirements-sam; do \
+		uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+			--custom-compile-command "make lock" $$of.in -o $$of.txt || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove everything that is not in git's hands
+	rm -rf .venv .venv-sam .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,27 @@
+"""What all tests share: the option that rewrites the golden files, and an environment without anybody's AWS account."""
+
+import os
+
+import pytest
+
+# A test that forgets to name its endpoint must fail, and not reach the account of whoever runs it.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "123456789012",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-golden", action="store_true", help="write the expected files of tests/golden anew")
+
+
+@pytest.fixture(scope="session")
+def rewrite_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether the golden files are to be written instead of compared (`make golden`)."""
+    return bool(request.config.getoption("--rewrite-golden"))
