@@ -65,13 +65,15 @@ golden: .venv/.stamp ## write the expected templates of tests/golden anew; read 
 build: setup ## sam build, for the Python that is here
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build --parameter-overrides Runtime=$$($(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 
-# Needs uv (https://docs.astral.sh/uv). The lock holds versions and hashes, no addresses.
+# Needs uv (https://docs.astral.sh/uv). The lock files hold versions and hashes, no addresses. Lambda gets the versions
+# that the tests run with.
+COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 .PHONY: lock
 lock: ## write the lock files anew from the .in files
-	for of in macro/requirements replicator/requirements requirements requirements-sam; do \
-		uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-			--custom-compile-command "make lock" $$of.in -o $$of.txt || exit 1; \
-	done
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-sam.in -o requirements-sam.txt
+	$(COMPILE) macro/requirements.in -c requirements.txt -o macro/requirements.txt
+	$(COMPILE) replicator/requirements.in -c requirements.txt -o replicator/requirements.txt
 
 .PHONY: clean
 clean: ## remove everything that is not in git's hands

@@ -27,7 +27,9 @@ def test_what_lambda_runs_is_what_the_tests_run(half: str) -> None:
 
 
 def test_no_lock_file_names_a_host() -> None:
-    named = [lock for lock in LOCKS if re.search(r"https?://|--(extra-)?index-url|--find-links", (ROOT / lock).read_text())]
+    named = [
+        lock for lock in LOCKS if re.search(r"https?://|--(extra-)?index-url|--find-links", (ROOT / lock).read_text())
+    ]
     assert named == []
 
 
