@@ -1,0 +1,146 @@
+"""Frozen dataclasses to plain maps and to DynamoDB's wire format, and back.
+
+An attribute is named like its field in CamelCase (`stack_id` is `StackId`) unless the field's type names it itself:
+`Annotated[str, "Id"]`. What is None is left out. Reading is strict: a missing or mistyped attribute is told by its
+path, all of them at once, because a half-written record must stop whoever would act on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from replication.errors import NotUnderstood
+
+Record = TypeVar("Record")
+Wire = dict[str, Any]  # one attribute value as the low-level client has it: {"S": "text"}
+
+
+def _stored_names(kind: Any) -> dict[str, str]:
+    """Field name to attribute name."""
+    names = {name: "".join(part.capitalize() for part in name.split("_")) for name in typing.get_type_hints(kind)}
+    for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+        if typing.get_origin(hint) is typing.Annotated:
+            names[name] = hint.__metadata__[0]
+    return names
+
+
+def to_map(record: Any) -> dict[str, Any]:
+    """A dataclass as a plain map."""
+    names = _stored_names(type(record))
+    values = ((names[field.name], getattr(record, field.name)) for field in dataclasses.fields(record))
+    return {name: _plain(value) for name, value in values if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_map(value)
+    if isinstance(value, StrEnum):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def from_map(kind: type[Record], found: Mapping[str, Any]) -> Record:
+    """A plain map as a dataclass; attributes that it does not know are ignored.
+
+    Raises NotUnderstood with the path of everything that is missing or of the wrong type.
+    """
+    problems: list[str] = []
+    record = _dataclass(kind, found, "", problems)
+    if problems:
+        raise NotUnderstood(f"The record cannot be used: {'; '.join(problems)}.")
+    return typing.cast("Record", record)
+
+
+def _dataclass(kind: Any, found: Any, path: str, problems: list[str]) -> Any:
+    if not isinstance(found, Mapping):
+        problems.append(f"{path or 'the record'} is no map")
+        return None
+    hints, names = typing.get_type_hints(kind), _stored_names(kind)
+    values: dict[str, Any] = {}
+    before = len(problems)
+    for field in dataclasses.fields(kind):
+        name = names[field.name]
+        if name in found:
+            values[field.name] = _value(hints[field.name], found[name], f"{path}{name}", problems)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            problems.append(f"{path}{name} is missing")
+    return kind(**values) if len(problems) == before else None
+
+
+def _value(hint: Any, found: Any, path: str, problems: list[str]) -> Any:
+    arguments = typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):  # only `X | None` is used
+        return _value(next(kind for kind in arguments if kind is not types.NoneType), found, path, problems)
+    if dataclasses.is_dataclass(hint):
+        return _dataclass(hint, found, f"{path}.", problems)
+    if origin is tuple and isinstance(found, list):
+        return tuple(_value(arguments[0], inner, f"{path}[{at}]", problems) for at, inner in enumerate(found))
+    if origin is not None and isinstance(found, Mapping):
+        return {
+            _value(arguments[0], key, path, problems): _value(arguments[1], inner, f"{path}.{key}", problems)
+            for key, inner in found.items()
+        }
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        if found in list(hint):
+            return hint(found)
+    elif hint is float and isinstance(found, int | float) and not isinstance(found, bool):
+        return float(found)
+    elif isinstance(hint, type) and type(found) is hint:
+        return found
+    problems.append(
+        f"{path} holds {type(found).__name__} {found!r}"
+        if isinstance(found, str | int | float)
+        else f"{path} holds {type(found).__name__}"
+    )
+    return None
+
+
+def pack(value: Any) -> Wire:
+    """A plain value in wire format. Floats are kept to the millisecond: they are times."""
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if isinstance(value, float):
+        return {"N": f"{value:.3f}"}
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bytes):
+        return {"B": value}
+    if isinstance(value, Mapping):
+        return {"M": pack_item(value)}
+    if isinstance(value, list | tuple):
+        return {"L": [pack(inner) for inner in value]}
+    raise TypeError(f"{type(value).__name__} has no place in a record of the state table")
+
+
+def pack_item(item: Mapping[str, Any]) -> dict[str, Wire]:
+    """A plain map as an item in wire format."""
+    return {name: pack(value) for name, value in item.items()}
+
+
+def unpack(value: Mapping[str, Any]) -> Any:
+    """A value in wire format as a plain value; the inverse of `pack`."""
+    ((kind, inner),) = value.items()
+    if kind == "N":
+        return int(inner) if inner.lstrip("-").isdigit() else float(inner)
+    if kind == "M":
+        return unpack_item(inner)
+    if kind == "L":
+        return [unpack(each) for each in inner]
+    return None if kind == "NULL" else inner
+
+
+def unpack_item(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """An item in wire format as a plain map."""
+    return {name: unpack(value) for name, value in item.items()}

@@ -1,0 +1,280 @@
+"""The record of one migration: a pair of tables, who owns the writes, and what has been proved so far.
+
+Everything that decides is in this one item of the state table, so that one conditional write decides it. Times are
+seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - codec reads the types at run time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any
+
+from replication.codec import from_map, to_map
+from replication.errors import NotUnderstood
+
+VERSION = 1
+
+
+class Side(StrEnum):
+    """One of the two tables of a pair, and the stream of that table."""
+
+    SOURCE = "source"
+    TWIN = "twin"
+
+    @property
+    def other(self) -> Side:
+        """The table on the other side."""
+        return Side.TWIN if self is Side.SOURCE else Side.SOURCE
+
+
+class Phase(StrEnum):
+    """How far a turn has come; written before the effect it names, in this order."""
+
+    MARKED = "marked"  # nothing is changed yet
+    SETTLED = "settled"
+    SEALING = "sealing"  # from here on the owner may be closed to clients
+    SEALED = "sealed"
+    FENCING = "fencing"  # from here on the other table may be closed to the replicator
+    FENCED = "fenced"
+    LOOKED = "looked"
+    OWNED = "owned"  # the owner has changed: from here on a turn only goes forward
+    OPENED = "opened"  # clients write the new owner; the old one is held closed
+    RELEASED = "released"  # the replicator may write the old owner
+    UNDOING = "undoing"  # on the way back to how it was
+    UNDONE = "undone"  # everything is as it was; CloudFormation is still to be told
+
+    def before(self, other: Phase) -> bool:
+        """Whether this phase comes earlier in a turn than the other."""
+        order = list(Phase)
+        return order.index(self) < order.index(other)
+
+
+# From `fencing` until `released` the target of the mirror may be closed to it; an undo lifts the same fence.
+_CLOSED = frozenset({Phase.FENCING, Phase.FENCED, Phase.LOOKED, Phase.OWNED, Phase.OPENED, Phase.UNDOING})
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the user as it was when the pair was accepted."""
+
+    name: str
+    arn: str
+    table_id: Annotated[str, "Id"]
+    stream_arn: Annotated[str, "StreamArn"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To whom CloudFormation's answer goes, and how it has to be addressed."""
+
+    response_url: Annotated[str, "ResponseURL"]
+    stack_id: str
+    request_id: str
+    logical_resource_id: str
+    physical_resource_id: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The policy that we last put on a table."""
+
+    revision: str
+    mode: str
+    token: int
+    at: float
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn under way. `token` is the fencing token under which its holder may write this record."""
+
+    request: str
+    token: int
+    to: Side
+    phase: Phase
+    lease_until: float
+    started_at: float
+    rollback: bool = False  # CloudFormation is rolling back: never answer FAILED
+    deleting: bool = False  # the pair's resources are being removed: give the policies back afterwards
+    must_be_empty: bool = False  # a stack created directly at this stage: both tables must hold nothing
+    stage: int | None = None  # the stage that is granted when the turn has been made
+    reason: str | None = None  # why it is being undone
+    answer: Answer | None = None
+    answered: bool = False
+    sealed_at: float | None = None  # when the owner's seal was put: how long writes were refused
+    looked_at: float | None = None  # when the keys had been copied: a later record on the old owner's stream is a stray
+    opened_at: float | None = None
+    positions: Mapping[str, str] = field(default_factory=dict)  # shard -> iterator from which strays are read
+
+
+class PopulationState(StrEnum):
+    """How a population stands."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Population:
+    """The copy of what was there before; bound to one pair of tables and one owner."""
+
+    execution: str
+    epoch: int
+    source_id: str
+    twin_id: str
+    state: PopulationState
+    started_at: float
+    mode: str = "populate"
+    finished_at: float | None = None
+    items: int = 0
+    written: int = 0
+    reason: str | None = None
+    answer: Answer | None = None
+    answered: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The last comparison of both tables."""
+
+    epoch: int
+    source_id: str
+    twin_id: str
+    started_at: float
+    state: PopulationState
+    finished_at: float | None = None
+    checked: int = 0
+    differences: int = 0
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something that may have cost or may still cost a write, kept until a person or a repair has dealt with it."""
+
+    at: float
+    what: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source, its twin, and how their migration stands."""
+
+    pair_id: Annotated[str, "Pair"]
+    stack_id: str
+    source_logical_id: str
+    twin_logical_id: str
+    source: Table
+    twin: Table
+    replication: str  # UUID of the mapping that reads the source's stream
+    reverse_replication: str  # UUID of the mapping that reads the twin's stream
+    owner: Side
+    epoch: int
+    stage: int
+    token: int
+    version: int = VERSION
+    stream_consumers: bool = False
+    write_rate: int | None = None
+    source_policy: str | None = None  # the user's own policies, JSON text
+    twin_policy: str | None = None
+    source_protected: bool = False  # deletion protection, as it was before cleanup took it off
+    revisions: Mapping[Side, Placed] = field(default_factory=dict)
+    turn: Turn | None = None
+    population: Population | None = None
+    comparison: Comparison | None = None
+    failed_at: float | None = None
+    damage: tuple[Damage, ...] = ()
+    paused: str | None = None
+
+    def table(self, side: Side) -> Table:
+        """The table of a side."""
+        return self.source if side is Side.SOURCE else self.twin
+
+    def mapping(self, side: Side) -> str:
+        """The UUID of the event source mapping that reads the stream of a side."""
+        return self.replication if side is Side.SOURCE else self.reverse_replication
+
+    def policy(self, side: Side) -> str | None:
+        """The user's own policy for the table of a side, JSON text."""
+        return self.source_policy if side is Side.SOURCE else self.twin_policy
+
+    @property
+    def closed_to_replicator(self) -> bool:
+        """Whether a turn may have closed the table that is mirrored into: what is refused now is only put off."""
+        return self.turn is not None and self.turn.phase in _CLOSED
+
+    def is_about(self, source_id: str, twin_id: str) -> bool:
+        """Whether these are the ids of this pair's very tables (a table made anew under its name has another)."""
+        return (self.source.table_id, self.twin.table_id) == (source_id, twin_id)
+
+    @property
+    def populated(self) -> bool:
+        """Whether the copy of what was there before is complete, for these very tables."""
+        found = self.population
+        return (
+            found is not None
+            and found.state is PopulationState.COMPLETE
+            and self.is_about(found.source_id, found.twin_id)
+        )
+
+    @property
+    def compared(self) -> bool:
+        """Whether both tables were found equal, these very tables, after the last failure."""
+        found = self.comparison
+        return (
+            found is not None
+            and found.state is PopulationState.COMPLETE
+            and not found.differences
+            and self.is_about(found.source_id, found.twin_id)
+            and (self.failed_at is None or found.started_at > self.failed_at)
+        )
+
+    def to_item(self) -> dict[str, Any]:
+        """The record as a plain item of the state table."""
+        return {**to_map(self), "Item": "pair"}
+
+    @staticmethod
+    def from_item(item: Mapping[str, Any]) -> Pair:
+        """The record of a plain item.
+
+        Raises NotUnderstood when a later version wrote it, when something is missing, or when it contradicts itself.
+        """
+        version = item.get("Version")
+        if not isinstance(version, int) or version > VERSION:
+            raise NotUnderstood(
+                f"The record of {item.get('Pair')} has version {version!r} and this installation understands {VERSION}. "
+                "Install the version of EncryptMigrate that wrote it, or a newer one."
+            )
+        try:
+            pair = from_map(Pair, item)
+        except NotUnderstood as why:
+            raise NotUnderstood(
+                f"{item.get('Pair')}: {why} Restore the state table to a point before it was damaged; "
+                "nothing is mirrored, turned or removed until then."
+            ) from why
+        if problems := _contradictions(pair):
+            raise NotUnderstood(
+                f"The record of {pair.pair_id} contradicts itself: {'; '.join(problems)}. Restore the "
+                "state table to a point before it was damaged."
+            )
+        return pair
+
+
+def _contradictions(pair: Pair) -> list[str]:
+    """What can never be true of a record that only this program has written."""
+    problems = []
+    if pair.source.arn == pair.twin.arn:
+        problems.append("source and twin are the same table")
+    if (pair.owner is Side.TWIN) != bool(pair.epoch % 2):
+        problems.append(f"the {pair.owner} cannot own the writes at epoch {pair.epoch}")
+    turn = pair.turn
+    if turn is not None:
+        if turn.token > pair.token:
+            problems.append(f"the turn's token {turn.token} was never given out")
+        done = turn.phase in (Phase.OWNED, Phase.OPENED, Phase.RELEASED)
+        if done != (turn.to is pair.owner):
+            problems.append(f"a turn to the {turn.to} is {turn.phase} and the owner is the {pair.owner}")
+    return problems
