@@ -30,6 +30,7 @@
 Messages are written for whoever reads them in the CloudFormation console: which resource, what is wrong, what to do.
 """
 
+# ruff: noqa: N818 - the names say what happened; the base says that they are errors
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

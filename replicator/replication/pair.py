@@ -245,8 +245,8 @@ class Pair:
         version = item.get("Version")
         if not isinstance(version, int) or version > VERSION:
             raise NotUnderstood(
-                f"The record of {item.get('Pair')} has version {version!r} and this installation understands {VERSION}. "
-                "Install the version of EncryptMigrate that wrote it, or a newer one."
+                f"The record of {item.get('Pair')} has version {version!r} and this installation understands "
+                f"{VERSION}. Install the version of EncryptMigrate that wrote it, or a newer one."
             )
         try:
             pair = from_map(Pair, item)

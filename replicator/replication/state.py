@@ -8,9 +8,9 @@ Items (partition key `Pair`, sort key `Item`):
 
 Others keep batch#, progress# and segment# items under the same pair id; `remove` takes them along.
 
-A token is a number that only grows. Whoever wants to change a pair takes the next one, and every write names it, so that
-a writer that was given up for dead and wakes up later is refused (StaleTurn). Every write here may be repeated by the
-client after a lost answer and then still says yes: conditions accept the state that the same write has left.
+A token is a number that only grows. Whoever wants to change a pair takes the next one, and every write names it, so
+that a writer that was given up for dead and wakes up later is refused (StaleTurn). Every write here may be repeated by
+the client after a lost answer and then still says yes: conditions accept the state that the same write has left.
 """
 
 from __future__ import annotations
