@@ -5,6 +5,9 @@ SAM := .venv-sam/bin/sam
 # What the linters and the type checker look at: every package that exists.
 SOURCES := $(wildcard macro replicator local bench examples tests)
 
+# Nothing that runs here tells anybody.
+export SAM_CLI_TELEMETRY := 0
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
