@@ -109,6 +109,10 @@ class History:
     def count(self, outcome: Outcome, *, writes: bool = True) -> int:
         return self.counts[writes, outcome]
 
+    def flush(self) -> None:
+        with self._lock:
+            self._file.flush()
+
     def close(self) -> None:
         with self._lock:
             self._file.close()

@@ -24,7 +24,7 @@ class Refusals:
 
 
 def refusals(calls: Iterable[Call]) -> Refusals:
-    """From the first refusal of a client to the end of its next write that is let in."""
+    """From the first refusal of a client to the end of its next write that is not refused."""
     by_client: dict[str, list[Call]] = defaultdict(list)
     for call in calls:
         if call.is_write:
@@ -36,7 +36,7 @@ def refusals(calls: Iterable[Call]) -> Refusals:
             if call.outcome is Outcome.REFUSED:
                 refused.add(call.number)
                 since = since or call
-            elif since and (call.took_effect or call.condition_failed):
+            elif since:
                 waits.append((since.start, call.end))
                 since = None
         if since:
