@@ -1,0 +1,1 @@
+"""EncryptMigrate on one machine, without AWS: an emulated account, live traffic against it, and the demo."""

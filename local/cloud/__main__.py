@@ -1,0 +1,40 @@
+"""`python -m local.cloud` runs a cloud in the foreground until Ctrl-C."""
+
+import argparse
+import signal
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from local.cloud.cloud import Cloud, CloudFailed
+from local.cloud.settings import Settings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local.cloud", description="An AWS account on this machine.")
+    parser.add_argument("--port", type=int, default=4566)
+    parser.add_argument("--account", default="123456789012", help="twelve digits; also the root's access key")
+    parser.add_argument("--region", default="us-east-1")
+    parser.add_argument("--folder", type=Path, help="where the log and temporary files go; kept afterwards")
+    for field in fields(Settings):
+        kind = int if field.name == "shuffle" else float
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+    given = parser.parse_args()
+    settings = Settings(**{field.name: getattr(given, field.name) for field in fields(Settings)})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        cloud = Cloud(settings, account=given.account, region=given.region, port=given.port, folder=given.folder)
+        with cloud:
+            print(f"endpoint  {cloud.endpoint}")
+            print(f"account   {cloud.account}  (access key {cloud.account}, secret key test, region {cloud.region})")
+            print(f"log       {cloud.log_path}")
+            print("Ctrl-C ends it.", flush=True)
+            cloud.wait()
+    except KeyboardInterrupt:
+        print()
+    except CloudFailed as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""IAM: what ministack leaves out when it decides on calls of DynamoDB.
+
+- A table's resource policy takes part: it can allow on its own, and its Deny holds for everybody, the account's root
+  included, as it does in AWS.
+- aws:PrincipalArn of a role's session is the role's ARN.
+- PartiQL statements are authorised by PartiQLSelect, PartiQLInsert, PartiQLUpdate and PartiQLDelete on their table.
+- Calls that name their resource otherwise than by TableName (policies, streams, backups, tags) are decided on that
+  resource, not on `*`.
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from local.cloud import emulator
+from local.cloud.mends import policies
+
+if TYPE_CHECKING:
+    from local.cloud.settings import Settings
+
+# Where a request of DynamoDB or its streams carries the ARN of what it is about.
+ARN_MEMBERS = ("ResourceArn", "StreamArn", "BackupArn", "SourceBackupArn", "ExportArn", "TableArn", "SourceTableArn")
+
+
+def mend(_settings: "Settings") -> None:
+    evaluator = emulator.module("core.iam_evaluator")
+    actions = emulator.module("core.iam_actions")
+    tables = emulator.module("services.dynamodb")
+    tables.local_table_policy = _policy_of
+    evaluator._RESOURCE_POLICY_LOOKUPS["dynamodb"] = ("dynamodb", "local_table_policy")
+    _mend_principal(evaluator)
+    _mend_root(evaluator)
+    _mend_resources(actions)
+    _mend_partiql(actions)
+
+
+def _policy_of(arn: str) -> tuple[str, str] | None:
+    """(policy, owning account) that holds for the caller, for a table or one of its indexes."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or not parts[5].startswith("table/") or "/stream/" in parts[5]:
+        return None
+    table = ":".join(parts[:5]) + ":table/" + parts[5].split("/")[1]
+    policy = policies.effective(table)
+    return (policy, parts[4]) if policy else None
+
+
+def _mend_principal(evaluator: Any) -> None:
+    resolve = evaluator._resolve_condition_key
+
+    def resolve_role(key: str, context: Any) -> Any:
+        if key.lower() == "aws:principalarn":
+            return _role_arn(context.principal_arn)
+        return resolve(key, context)
+
+    emulator.replace(evaluator, "_resolve_condition_key", resolve_role)
+
+
+def _role_arn(arn: str) -> str:
+    """The role of a session; anything else is itself."""
+    if ":assumed-role/" not in arn:
+        return arn
+    account, name = arn.split(":")[4], arn.split("/")[1]
+    role = emulator.module("services.iam")._roles.get_scoped(account, None, name)
+    return role["Arn"] if role else f"arn:aws:iam::{account}:role/{name}"
+
+
+def _mend_root(evaluator: Any) -> None:
+    enforce = evaluator.enforce
+    account_of = emulator.module("core.responses").get_account_id
+
+    def enforce_on_root(
+        key: str,
+        action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: dict[str, Any] | None = None,
+    ) -> Any:
+        denied = enforce(key, action, service, region, resource_arn=resource_arn, service_context=service_context)
+        caller = evaluator.caller_arn()
+        if denied or service != "dynamodb" or not caller.endswith(":root"):
+            return denied
+        found = _policy_of(resource_arn)
+        if found is None:
+            return None
+        context = evaluator.EvalContext(
+            principal_arn=caller,
+            principal_type="Account",
+            principal_account=account_of(),
+            action=action,
+            resource_arn=resource_arn,
+            region=region,
+            service_context=service_context or {},
+        )
+        result = evaluator.evaluate_resource_policy(found[0], context)
+        if result.decision != "Deny":
+            return None
+        result.principal_arn = caller
+        result.resource_policy_arn = resource_arn
+        return result
+
+    emulator.replace(evaluator, "enforce", enforce_on_root)
+
+
+def _mend_resources(actions: Any) -> None:
+    arns_of = actions.dynamodb_resource_arns
+    decode_iterator = emulator.module("services.dynamodb_streams")._decode_iterator
+
+    def all_arns(body: bytes, region: str, account: str) -> list[str]:
+        found: list[str] = arns_of(body, region, account)
+        if found:
+            return found
+        request = _request(body)
+        named = [request[member] for member in ARN_MEMBERS if isinstance(request.get(member), str)]
+        if named:
+            return named[:1]
+        iterator = decode_iterator(str(request.get("ShardIterator", ""))) or {}
+        return [iterator["arn"]] if "arn" in iterator else []
+
+    emulator.replace(actions, "dynamodb_resource_arns", all_arns)
+
+
+def _mend_partiql(actions: Any) -> None:
+    checks_of = actions.dynamodb_transaction_checks
+
+    def checks_with_partiql(action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:
+        request = _request(body)
+        if action == "dynamodb:ExecuteStatement":
+            statements = [request]
+        elif action == "dynamodb:BatchExecuteStatement":
+            statements = request.get("Statements") or []
+        elif action == "dynamodb:ExecuteTransaction":
+            statements = request.get("TransactStatements") or []
+        else:
+            checks: list[tuple[str, str]] = checks_of(action, body, region, account)
+            return checks
+        found = [_statement_check(entry, region, account) for entry in statements]
+        return [check for check in found if check]
+
+    emulator.replace(actions, "dynamodb_transaction_checks", checks_with_partiql)
+
+
+def _statement_check(entry: dict[str, Any], region: str, account: str) -> tuple[str, str] | None:
+    """(action, ARN) that authorise a PartiQL statement; None where it cannot be read, which DynamoDB refuses itself."""
+    try:
+        read = emulator.module("services.dynamodb")._parse_partiql(entry.get("Statement"), entry.get("Parameters", []))
+    except (TypeError, ValueError):
+        return None
+    index = f"/index/{read['index']}" if read.get("index") else ""
+    action = f"dynamodb:PartiQL{read['op'].capitalize()}"
+    return action, f"arn:aws:dynamodb:{region}:{account}:table/{read['table']}{index}"
+
+
+def _request(body: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return request if isinstance(request, dict) else {}
