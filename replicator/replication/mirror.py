@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from replication.state import State
     from replication.tables import Tables
 
+_TIME_TO_REPORT = 5.0  # seconds, for whoever ran out of time to say so
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -67,8 +69,8 @@ class Mirror:
         self._clock = clock
         self._refused_limit = refused_limit
 
-    def run(self, event: object, deadline: float) -> Outcome:
-        """Mirror the records of a Lambda event; no call begins after the deadline (of the clock that was given).
+    def run(self, event: object, invocation: str, deadline: float) -> Outcome:
+        """Mirror the records of a Lambda event. `deadline`: when Lambda ends this invocation, by the clock given.
 
         Raises UnknownStream or NotUnderstood when the state table does not know the stream, PoisonRecord when a record
         cannot even be named: Lambda then delivers the whole batch again.
@@ -84,39 +86,41 @@ class Mirror:
         if pair.owner is not side:
             return self._skip(pair, side, first, len(records))
         # Registered before the owner is read for good: a turn that begins after this waits until it is signed off.
-        held = self._register.begin(pair.pair_id, side, first, deadline)
+        oldest_at = min((change.at for change in batch.changes), default=0.0)
+        held, died = self._register.begin(pair.pair_id, side, first, invocation, deadline, oldest_at)
+        if died:  # a write of it may still land, behind newer ones
+            self._state.note_failure(pair.pair_id, self._clock())
         pair = self._state.pair(pair.pair_id)
         if pair.owner is not side:
             return self._skip(pair, side, first, len(records))
         if pair.closed_to_replicator:
             self._register.put_off(held)
             return Outcome(len(records), put_off=True, failed=first)
-        return self._mirror(pair, held, batch, records, deadline)
+        return self._mirror(pair, side, held, batch, records)
 
     def _skip(self, pair: Pair, side: Side, first: str, count: int) -> Outcome:
         self._register.forget(pair.pair_id, side, first)
         return Outcome(count, skipped=True)
 
-    def _mirror(
-        self, pair: Pair, held: Registered, batch: Batch, records: Sequence[object], deadline: float
-    ) -> Outcome:
-        target = pair.table(held.side.other).name
+    def _mirror(self, pair: Pair, side: Side, held: Registered, batch: Batch, records: Sequence[object]) -> Outcome:
+        target = pair.table(side.other).name
+        deadline = held.deadline - _TIME_TO_REPORT
         unanswered = self._tables.counts.unanswered
-        if held.side.other is Side.SOURCE and pair.stream_consumers:
+        if side.other is Side.SOURCE and pair.stream_consumers:
             written, stop = self._every_change(target, batch.changes, deadline)
         else:
             written, stop = self._last_changes(target, batch.changes, deadline)
         if stop is None and batch.poison is not None:
             stop = Stop(batch.poison.place, batch.poison.sequence, batch.poison.error)
+        if self._tables.counts.unanswered > unanswered:  # it was repeated, and may still land behind newer ones
+            self._state.note_failure(pair.pair_id, self._clock())
         if stop is None:
-            lag = self._register.end(
-                held,
-                min(change.at for change in batch.changes),
-                unanswered=self._tables.counts.unanswered > unanswered,
-            )
+            lag = self._register.note_progress(held)
+            self._register.end(held)
             return Outcome(len(records), written, lag=lag)
         if isinstance(stop.error, AccessRefused) and self._only_put_off(held):
-            return Outcome(len(records), put_off=True, failed=held.sequence, error=stop.error)
+            self._register.put_off(held)
+            return Outcome(len(records), put_off=True, failed=held.name, error=stop.error)
         return self._fail(held, stop, records, written)
 
     def _only_put_off(self, held: Registered) -> bool:
@@ -126,7 +130,7 @@ class Mirror:
 
     def _fail(self, held: Registered, stop: Stop, records: Sequence[object], written: int) -> Outcome:
         keys, known = keys_from(records, stop.place)
-        self._register.failed(held, stop.sequence or held.sequence, stop.error, keys, keys_missing=not known)
+        self._register.failed(held, stop.sequence or held.name, stop.error, keys, keys_missing=not known)
         self._state.note_failure(held.pair_id, self._clock())
         if stop.sequence is None:
             raise stop.error

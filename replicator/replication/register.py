@@ -1,21 +1,25 @@
-"""The register of the mirror's batches: which are under way, which have failed and for which keys, how late it is.
+"""The register of work that writes a table which is not the owner: batches of the mirror, and workers that copy.
 
-A turn may only begin its work when everything older than itself has been mirrored, so an invocation registers before it
-asks who the owner is, and signs off when its last write has been answered. Items of the state table, under a pair's id:
+A turn may only go on when everything older than itself is in both tables, and nothing of ours is still on its way. So
+whoever writes registers before it asks who the owner is, and signs off when its last write has been answered. What dies
+in between stays registered, with the time by which it is certainly over. Items of the state table, under a pair's id:
 
-    batch#<side>#<first sequence number>    an invocation that has not signed off, or a record that fails
-    progress#<side>                         how far behind the mirror of this side's stream was
+    batch#source#<sequence number>    a batch of the mirror, by its first record: running, put off or failed; `twin`
+                                      for the other table's stream
+    batch#worker#<name>               a worker that copies
+    progress#<side>                   how far behind the mirror of this side's stream was
 
 Lambda delivers a failed batch again from the very record that was reported, so the next attempt finds its item.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from replication.codec import pack, unpack
-from replication.pair import Side
+from replication.codec import pack, pack_item, unpack
+from replication.notes import item_key
 from replication.values import Item, identity, wire_size
 
 if TYPE_CHECKING:
@@ -24,26 +28,39 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from replication.errors import ReplicationError
+    from replication.pair import Side
 
+WORKER = "worker"
 _BYTES_OF_KEYS = 200_000  # an item of the state table holds 400 KB
 _PROGRESS_EVERY = 1.0  # seconds: one item takes a thousand writes per second, and hundreds of lanes report to it
 
 
+class Standing(StrEnum):
+    """How registered work stands."""
+
+    RUNNING = "running"  # or dead, when its deadline has passed
+    PUT_OFF = "put off"  # a turn had closed the table: Lambda delivers it again
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class Registered:
-    """A batch of the mirror that has not been signed off. Times are seconds since the epoch."""
+    """Work that has not been signed off. Times are seconds since the epoch."""
 
     pair_id: str
-    side: Side
-    sequence: str
+    lane: str  # the side whose stream it mirrors, or WORKER
+    name: str  # sequence number of the first record, or the worker's name
+    standing: Standing
+    invocation: str
     began: float
     deadline: float  # when Lambda ends the invocation, whatever it is doing
-    attempts: int
+    oldest_at: float  # of its records; 0 when unknown
+    attempts: int = 1
     failed_since: float | None = None
     refused_since: float | None = None  # the table's policy has let nothing through since
     error: str | None = None
-    keys: tuple[Item, ...] = ()  # of the record that failed and of those behind it
-    keys_missing: bool = False  # there are more, or a key could not be read: only a whole copy brings them back
+    keys: tuple[Item, ...] = ()  # of the record that failed and of those behind it, which may be given up with it
+    keys_missing: bool = False  # there are more, or one could not be read: only a whole copy brings them all back
 
 
 @dataclass(frozen=True)
@@ -52,11 +69,11 @@ class Progress:
 
     ended_at: float  # when the last batch was signed off
     lag: float  # seconds that its oldest record had waited by then
-    late_at: float | None  # when a batch last was late, or a write of one got no answer
+    late_at: float | None  # when a batch last was late
 
 
 class Register:
-    """Batches and progress of all pairs, in the state table."""
+    """Registered work and progress of all pairs, in the state table."""
 
     def __init__(
         self, client: DynamoDBClient, table_name: str, clock: Callable[[], float], lag_limit: float = 10.0
@@ -65,121 +82,159 @@ class Register:
         self._table = table_name
         self._clock = clock
         self._lag_limit = lag_limit
-        self._noted: dict[tuple[str, Side], float] = {}
+        self._noted: dict[tuple[str, str], float] = {}
 
-    def begin(self, pair_id: str, side: Side, sequence: str, deadline: float) -> Registered:
-        """Register the batch that begins with this record, before anything is decided about it."""
-        changes = {"Began": self._clock(), "Deadline": deadline}
+    def begin(
+        self, pair_id: str, lane: str, name: str, invocation: str, deadline: float, oldest_at: float = 0.0
+    ) -> tuple[Registered, bool]:
+        """Register work before anything is decided about it. Also tells whether an invocation before this one died."""
+        now = self._clock()
         answer = self._client.update_item(
             TableName=self._table,
-            Key=_key(pair_id, _batch(side, sequence)),
-            UpdateExpression="SET Began = :Began, Deadline = :Deadline ADD Attempts :one",
-            ExpressionAttributeValues={":one": {"N": "1"}, **{f":{name}": pack(at) for name, at in changes.items()}},
-            ReturnValues="ALL_NEW",
+            Key=item_key(pair_id, f"batch#{lane}#{name}"),
+            UpdateExpression=(
+                "SET Standing = :running, Invocation = :invocation, Began = :now, Deadline = :deadline, "
+                "OldestAt = :oldest ADD Attempts :one"
+            ),
+            ExpressionAttributeValues=_values(
+                running=Standing.RUNNING, invocation=invocation, now=now, deadline=deadline, oldest=oldest_at, one=1
+            ),
+            ReturnValues="ALL_OLD",
         )
-        return _registered(answer["Attributes"])
+        held = Registered(
+            pair_id,
+            lane,
+            name,
+            Standing.RUNNING,
+            invocation,
+            now,
+            deadline,
+            oldest_at,
+        )
+        if not answer.get("Attributes"):
+            return held, False
+        before = _registered(answer["Attributes"])
+        held = replace(
+            held,
+            attempts=before.attempts + 1,
+            failed_since=before.failed_since,
+            refused_since=before.refused_since,
+        )
+        return held, before.standing is Standing.RUNNING and before.invocation != invocation
 
-    def end(self, batch: Registered, oldest_at: float, *, unanswered: bool) -> float:
-        """Sign a batch off: all of its writes have been answered. Returns its lag in seconds.
+    def end(self, held: Registered) -> None:
+        """Sign off: every write has been answered, and nothing is due any more."""
+        self.forget(held.pair_id, held.lane, held.name)
 
-        An unanswered write that was repeated may still land: it counts as late, so that a turn lets it pass first.
-        """
-        self.forget(batch.pair_id, batch.side, batch.sequence)
+    def note_progress(self, held: Registered) -> float:
+        """Note how late a batch of the mirror was when it ended. Returns its lag in seconds."""
         now = self._clock()
-        lag = max(0.0, now - oldest_at)
-        late = unanswered or lag > self._lag_limit
-        place = (batch.pair_id, batch.side)
+        lag = max(0.0, now - held.oldest_at)
+        late = lag > self._lag_limit
+        place = (held.pair_id, held.lane)
         if late or now - self._noted.get(place, 0.0) >= _PROGRESS_EVERY:
             changes = {"EndedAt": now, "Lag": lag} | ({"LateAt": now} if late else {})
             self._client.update_item(
                 TableName=self._table,
-                Key=_key(batch.pair_id, f"progress#{batch.side}"),
+                Key=item_key(held.pair_id, f"progress#{held.lane}"),
                 UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in changes),
-                ExpressionAttributeValues={f":{name}": pack(value) for name, value in changes.items()},
+                ExpressionAttributeValues=_values(**changes),
             )
             self._noted[place] = now
         return lag
 
-    def put_off(self, batch: Registered) -> None:
-        """Sign off a batch of which nothing was written and which comes again; what had failed before stays known."""
-        if batch.failed_since is None:
-            self.forget(batch.pair_id, batch.side, batch.sequence)
+    def put_off(self, held: Registered) -> None:
+        """Nothing of this was written, and it comes again: it stays registered, because it is still due."""
+        self._set(held, held.name, "SET Standing = :standing", standing=Standing.PUT_OFF)
 
-    def refused(self, batch: Registered) -> float:
-        """The table's policy refuses this batch. Returns since when, in seconds since the epoch."""
-        answer = self._client.update_item(
-            TableName=self._table,
-            Key=_key(batch.pair_id, _batch(batch.side, batch.sequence)),
-            UpdateExpression="SET RefusedSince = if_not_exists(RefusedSince, :now)",
-            ExpressionAttributeValues={":now": pack(self._clock())},
-            ReturnValues="ALL_NEW",
-        )
-        return float(unpack(answer["Attributes"]["RefusedSince"]))
+    def refused(self, held: Registered) -> float:
+        """The table's policy refuses this. Returns since when, in seconds since the epoch."""
+        if held.refused_since is not None:
+            return held.refused_since
+        now = self._clock()
+        self._set(held, held.name, "SET RefusedSince = if_not_exists(RefusedSince, :now)", now=now)
+        return now
 
     def failed(
-        self, batch: Registered, sequence: str, error: ReplicationError, keys: Iterable[Item], *, keys_missing: bool
+        self, held: Registered, name: str, error: ReplicationError, keys: Iterable[Item], *, keys_missing: bool
     ) -> None:
-        """A batch fails at this record; `keys` are of this record and of all behind it, which may be lost with it."""
+        """It fails at the record `name`; `keys` are of that record and of all behind it in the batch."""
         kept, more = _bounded(keys)
-        self._client.update_item(
-            TableName=self._table,
-            Key=_key(batch.pair_id, _batch(batch.side, sequence)),
-            UpdateExpression=(
-                "SET FailedSince = if_not_exists(FailedSince, :now), Began = :began, Deadline = :deadline, "
-                "#Error = :error, #Keys = :keys, KeysMissing = :missing, Attempts = if_not_exists(Attempts, :one)"
-            ),
-            ExpressionAttributeNames={"#Error": "Error", "#Keys": "Keys"},
-            ExpressionAttributeValues={
-                ":now": pack(self._clock()),
-                ":began": pack(batch.began),
-                ":deadline": pack(batch.deadline),
-                ":error": pack(f"{type(error).__name__}: {error}"),
-                ":keys": {"L": [{"M": dict(key)} for key in kept]},
-                ":missing": pack(keys_missing or more),
-                ":one": pack(1),
-            },
+        self._set(
+            held,
+            name,
+            "SET Standing = :failed, Invocation = :invocation, Began = :began, Deadline = :deadline, "
+            "OldestAt = :oldest, Attempts = :attempts, FailedSince = if_not_exists(FailedSince, :now), #Error = :error, "
+            "KeysMissing = :missing, #Keys = :keys",
+            failed=Standing.FAILED,
+            invocation=held.invocation,
+            began=held.began,
+            deadline=held.deadline,
+            oldest=held.oldest_at,
+            attempts=held.attempts,
+            now=self._clock(),
+            error=f"{type(error).__name__}: {error}",
+            missing=keys_missing or more,
+            keys=kept,
         )
-        if sequence != batch.sequence:
-            self.forget(batch.pair_id, batch.side, batch.sequence)
+        if name != held.name:
+            self.end(held)
 
-    def forget(self, pair_id: str, side: Side, sequence: str) -> None:
-        """Nothing is due any more of the batch that begins with this record."""
-        self._client.delete_item(TableName=self._table, Key=_key(pair_id, _batch(side, sequence)))
+    def forget(self, pair_id: str, lane: str, name: str) -> None:
+        """Nothing is due any more of the work of this name."""
+        self._client.delete_item(TableName=self._table, Key=item_key(pair_id, f"batch#{lane}#{name}"))
 
-    def repaired(self, batch: Registered) -> bool:
-        """Forget a failed batch whose keys were copied. False when it has been tried again since it was read."""
+    def forget_attempt(self, seen: Registered) -> bool:
+        """Forget work as it was seen. False, and nothing is forgotten, when it has been tried again since."""
         try:
             self._client.delete_item(
                 TableName=self._table,
-                Key=_key(batch.pair_id, _batch(batch.side, batch.sequence)),
-                ConditionExpression="Began = :began",
-                ExpressionAttributeValues={":began": pack(batch.began)},
+                Key=item_key(seen.pair_id, f"batch#{seen.lane}#{seen.name}"),
+                ConditionExpression="Invocation = :invocation AND Began = :began",
+                ExpressionAttributeValues=_values(invocation=seen.invocation, began=seen.began),
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
 
-    def batches(self, pair_id: str) -> list[Registered]:
-        """Every batch of a pair that has not been signed off, those that failed among them."""
+    def work(self, pair_id: str, lane: str | None = None) -> list[Registered]:
+        """Everything of a pair that has not been signed off, or only that of one lane."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
-            KeyConditionExpression="#pair = :pair AND begins_with(#item, :batch)",
+            KeyConditionExpression="#pair = :pair AND begins_with(#item, :prefix)",
             ExpressionAttributeNames={"#pair": "Pair", "#item": "Item"},
-            ExpressionAttributeValues={":pair": {"S": pair_id}, ":batch": {"S": "batch#"}},
+            ExpressionAttributeValues=_values(pair=pair_id, prefix=f"batch#{lane}#" if lane else "batch#"),
         )
         return [_registered(item) for page in pages for item in page["Items"]]
 
     def progress(self, pair_id: str, side: Side) -> Progress | None:
         """How the mirror of this side's stream stands; None before its first batch."""
         answer = self._client.get_item(
-            TableName=self._table, Key=_key(pair_id, f"progress#{side}"), ConsistentRead=True
+            TableName=self._table, Key=item_key(pair_id, f"progress#{side}"), ConsistentRead=True
         )
         found = answer.get("Item")
         if found is None:
             return None
-        late_at = unpack(found["LateAt"]) if "LateAt" in found else None
-        return Progress(float(unpack(found["EndedAt"])), float(unpack(found["Lag"])), late_at)
+        return Progress(_time(found, "EndedAt") or 0.0, _time(found, "Lag") or 0.0, _time(found, "LateAt"))
+
+    def _set(self, held: Registered, name: str, expression: str, **values: Any) -> None:
+        names = {f"#{word}": word for word in ("Error", "Keys") if f"#{word}" in expression}
+        request: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
+        self._client.update_item(
+            TableName=self._table,
+            Key=item_key(held.pair_id, f"batch#{held.lane}#{name}"),
+            UpdateExpression=expression,
+            ExpressionAttributeValues=_values(**values),
+            **request,
+        )
+
+
+def _values(**values: Any) -> dict[str, Any]:
+    """Plain values by the names of an expression. Keys of items are in wire format already and stay as they are."""
+    keys = values.pop("keys", None)
+    packed: dict[str, Any] = {f":{name}": value for name, value in pack_item(values).items()}
+    return packed if keys is None else packed | {":keys": {"L": [{"M": dict(key)} for key in keys]}}
 
 
 def _bounded(keys: Iterable[Item]) -> tuple[list[Item], bool]:
@@ -195,29 +250,24 @@ def _bounded(keys: Iterable[Item]) -> tuple[list[Item], bool]:
 
 
 def _registered(item: Mapping[str, Any]) -> Registered:
-    _, side, sequence = item["Item"]["S"].split("#")
-
-    def optional(name: str) -> Any:
-        return unpack(item[name]) if name in item else None
-
+    _, lane, name = item["Item"]["S"].split("#", 2)
     return Registered(
         pair_id=item["Pair"]["S"],
-        side=Side(side),
-        sequence=sequence,
-        began=float(unpack(item["Began"])),
-        deadline=float(unpack(item["Deadline"])),
-        attempts=int(optional("Attempts") or 1),
-        failed_since=optional("FailedSince"),
-        refused_since=optional("RefusedSince"),
-        error=optional("Error"),
+        lane=lane,
+        name=name,
+        standing=Standing(item["Standing"]["S"]),
+        invocation=item["Invocation"]["S"],
+        began=_time(item, "Began") or 0.0,
+        deadline=_time(item, "Deadline") or 0.0,
+        oldest_at=_time(item, "OldestAt") or 0.0,
+        attempts=unpack(item.get("Attempts", pack(1))),
+        failed_since=_time(item, "FailedSince"),
+        refused_since=_time(item, "RefusedSince"),
+        error=item["Error"]["S"] if "Error" in item else None,
         keys=tuple(key["M"] for key in item["Keys"]["L"]) if "Keys" in item else (),
-        keys_missing=bool(optional("KeysMissing")),
+        keys_missing=unpack(item.get("KeysMissing", pack(value=False))),
     )
 
 
-def _batch(side: Side, sequence: str) -> str:
-    return f"batch#{side}#{sequence}"
-
-
-def _key(pair_id: str, item: str) -> dict[str, Any]:
-    return {"Pair": {"S": pair_id}, "Item": {"S": item}}
+def _time(item: Mapping[str, Any], name: str) -> float | None:
+    return float(unpack(item[name])) if name in item else None

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from replication.errors import AccessRefused, ItemRejected, TableError, TableGone, Throttled, Unanswered
@@ -68,7 +68,7 @@ class Counts:
 
     calls: int = 0
     throttled: int = 0
-    unanswered: int = 0
+    unanswered: int = 0  # writes: such a one may land at any time
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,11 @@ class Tables:
     ) -> None:
         """Send the requests, then those that it returns as left over, until there are none. Raises a TableError."""
         attempt = 0
+        reason = "it was not asked in time"
         while requests:
             before = len(requests)
+            if self._patience.clock() >= deadline:
+                raise _out_of_time(table, reason)
             try:
                 requests, reason = send(requests), "some were left unprocessed"
             except _Transient as error:
@@ -233,26 +236,30 @@ class Tables:
                 self.counts.throttled += 1
                 attempt = attempt + 1 if len(requests) == before else 1
                 if not self._patience.pause(attempt, deadline):
-                    raise Throttled(
-                        f"Table {table} did not answer everything before time was up ({reason}). If this goes on, give "
-                        "the table more capacity or set a lower WriteRate."
-                    )
+                    raise _out_of_time(table, reason)
 
     def _call(self, table: str, operation: str, **request: Any) -> Any:
         """One call. Raises _Transient, or the TableError that every further attempt would meet as well."""
         self.counts.calls += 1
         try:
             return getattr(self._client, operation)(**request)
-        except (NoConnection, HTTPClientError) as error:
-            self.counts.unanswered += 1
-            if operation == "batch_write_item" and not self._repeat_unanswered:
-                raise Unanswered(f"A write to table {table} got no answer ({type(error).__name__}).") from error
+        except NoConnection as error:  # it was never sent
+            raise _Transient(type(error).__name__) from error
+        except HTTPClientError as error:
+            if operation == "batch_write_item":
+                self.counts.unanswered += 1
+                if not self._repeat_unanswered:
+                    raise Unanswered(f"A write to table {table} got no answer ({type(error).__name__}).") from error
             raise _Transient(type(error).__name__) from error
         except ClientError as error:
             raise _told_apart(table, operation, error) from error
+        except ParamValidationError as error:
+            raise ItemRejected(f"{operation} on table {table}: the client refuses to send the request.") from error
+        except BotoCoreError as error:
+            raise TableError(f"{operation} on table {table}: {type(error).__name__}: {error}") from error
 
 
-class _Transient(Exception):  # noqa: N818 - it never leaves this module
+class _Transient(Exception):
     """A call that may well succeed when it is repeated."""
 
 
@@ -267,6 +274,13 @@ def _told_apart(table: str, operation: str, error: ClientError) -> Exception:
     if code == "ResourceNotFoundException":
         return TableGone(message)
     return ItemRejected(message) if code in _OF_THE_ITEM else TableError(message)
+
+
+def _out_of_time(table: str, reason: str) -> Throttled:
+    return Throttled(
+        f"Table {table} did not answer everything before time was up ({reason}). If this goes on, give the table more "
+        "capacity or set a lower WriteRate."
+    )
 
 
 def _left(answer: Mapping[str, Any], name: str, table: str) -> list[Any]:
