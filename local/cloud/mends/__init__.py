@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from local.cloud.mends import (
     macro,
     names,
+    partiql,
     permissions,
     policies,
     streams,
@@ -19,7 +20,7 @@ from local.cloud.mends import (
 if TYPE_CHECKING:
     from local.cloud.settings import Settings
 
-MENDS = (names, macro, transforms, tables, policies, permissions, streams)
+MENDS = (names, macro, transforms, tables, policies, permissions, partiql, streams)
 
 
 def apply(settings: "Settings") -> None:
