@@ -1,0 +1,158 @@
+"""The run of the demo: which stage is deployed when, and what must be seen on the way."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.cloud import Cloud
+from local.cloud.installer import build_and_deploy
+from local.cloud.stacks import StackFailed
+from local.demo.example import Example, package, runtime
+from local.demo.report import StageTime
+from local.demo.screen import Screen
+from local.demo.watch import Sealed, Watch
+from local.traffic.check import Contents, Verdict, check
+from local.traffic.history import Outcome
+from local.traffic.traffic import Traffic
+
+# The installer's waits, short: here a policy spreads within a second and nobody waits for real machines.
+WAITS = {
+    "SettleSeconds": "3",
+    "SettleLimitSeconds": "60",
+    "QuietSeconds": "2",
+    "SpreadSeconds": "2",
+    "SpreadLimitSeconds": "30",
+    "PolicyIntervalSeconds": "2",
+    "HoldSeconds": "3",
+    "WritersQuietMinutes": "0",
+}
+CATCH_UP_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    stage: str
+    refused: bool = False
+    turns: int = 0
+
+
+STEPS = (
+    Step("1 replicate", "replicate"),
+    Step("3 cutover, too early", "cutover", refused=True),
+    Step("2 populate", "populate"),
+    Step("3 cutover", "cutover", turns=1),
+    Step("back to 2 populate", "populate", turns=1),
+    Step("3 cutover again", "cutover", turns=1),
+    Step("4 cleanup", "cleanup"),
+)
+
+
+class Unexpected(RuntimeError):
+    """Something that the demo must show did not happen."""
+
+
+@dataclass(slots=True)
+class Journey:
+    """`run` returns the verdict; `stages` and `turns` are filled on the way. Raises Unexpected, StackFailed."""
+
+    cloud: Cloud
+    screen: Screen
+    folder: Path
+    seed: int
+    stages: list[StageTime] = field(default_factory=list)
+    turns: list[Sealed] = field(default_factory=list)
+    _at_rest: list[tuple[Contents, Contents]] = field(default_factory=list)
+
+    def run(self) -> Verdict:
+        account = self.cloud.tenant(self.cloud.account)
+        with self._timed("set-up"):
+            installed = build_and_deploy(self.cloud, WAITS)
+            self.screen.say("installer deployed")
+            example = Example(account, package(account), parameters={"Runtime": runtime()})
+            created = example.deploy("off", on_changes=self.screen.changes)
+        with Traffic(account, example.the("Api"), self.folder, self.seed) as traffic:
+            with self._timed(f"0 off: {self.screen.items} items"):
+                keys = traffic.load(self.screen.items)
+                traffic.start(keys)
+            pair = f"{created.stack_id.rpartition('/')[2]}/Users"
+            watch = Watch(account.client("dynamodb"), installed.outputs["StateTable"], pair, self.screen.seen)
+            with watch, self._counting(traffic):
+                for step in STEPS:
+                    self._take(step, example, traffic)
+            self.turns = watch.made()
+            traffic.stop()
+            self._must_be_encrypted(example)
+            turns = sum(step.turns for step in STEPS)
+            return check(traffic.calls(), traffic.contents(traffic.service.table()), turns=turns, at_rest=self._at_rest)
+
+    def _take(self, step: Step, example: Example, traffic: Traffic) -> None:
+        with self._timed(step.title):
+            if step.refused:
+                self._be_refused(step, example, traffic)
+            else:
+                example.deploy(step.stage, on_changes=self.screen.changes)
+            time.sleep(2.0)  # so that there are writes in every stage
+        if step.stage == "cutover" and not step.refused:
+            with self._timed("both tables compared at rest"):
+                self._compare_at_rest(example, traffic)
+
+    def _be_refused(self, step: Step, example: Example, traffic: Traffic) -> None:
+        before = traffic.count(Outcome.REFUSED)
+        try:
+            example.deploy(step.stage, on_changes=self.screen.changes)
+        except StackFailed as refusal:
+            self.screen.say(f"  [yellow]refused[/] and rolled back ({refusal.status}): {refusal.reason}")
+            if "GATE" not in refusal.reason.upper():
+                raise
+        else:
+            raise Unexpected("a cutover without a population was not refused")
+        noticed = traffic.count(Outcome.REFUSED) - before
+        if noticed:
+            raise Unexpected(f"a refused stage cost {noticed} writes")
+        self.screen.say("  the traffic did not notice")
+
+    def _compare_at_rest(self, example: Example, traffic: Traffic) -> None:
+        source, twin = example.the("Users"), example.the("UsersEncrypted")
+        with traffic.paused():
+            until = time.monotonic() + CATCH_UP_SECONDS
+            while (both := (traffic.contents(source), traffic.contents(twin)))[0] != both[1]:
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.3)
+        self._at_rest.append(both)
+
+    def _must_be_encrypted(self, example: Example) -> None:
+        dynamodb = example.account.client("dynamodb")
+        table = dynamodb.describe_table(TableName=example.the("UsersEncrypted"))["Table"]
+        if table.get("SSEDescription", {}).get("Status") != "ENABLED":
+            raise Unexpected("the table that is left is not encrypted")
+        if example.resource("Users") is not None:
+            raise Unexpected("the old table is still there")
+
+    @contextmanager
+    def _timed(self, title: str) -> Iterator[None]:
+        self.screen.stage(title)
+        started = time.monotonic()
+        yield
+        self.stages.append(StageTime(title, time.monotonic() - started))
+
+    @contextmanager
+    def _counting(self, traffic: Traffic) -> Iterator[None]:
+        """Show the count of writes while inside."""
+        over = threading.Event()
+
+        def count() -> None:
+            while not over.wait(0.2):
+                self.screen.writes(traffic.count(Outcome.ACKNOWLEDGED), traffic.count(Outcome.REFUSED))
+
+        thread = threading.Thread(target=count, name="count", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
