@@ -1,0 +1,100 @@
+"""Reading CloudFormation's intrinsic functions without ever resolving one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+# ${Name}, ${Name.Attribute}, ${AWS::Region}; ${!Literal} is text and is left alone.
+_VARIABLE = re.compile(r"\$\{([^!${}][^${}]*)\}")
+
+
+def is_mapping(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether `value` is a JSON object (hostile ones may hold other keys than strings)."""
+    return isinstance(value, dict)
+
+
+def function_of(value: Any) -> str | None:
+    """The name of the intrinsic function that `value` is (`Ref`, `Fn::Sub`, ...), or None."""
+    if isinstance(value, dict) and len(value) == 1:
+        (key,) = value
+        if isinstance(key, str) and (key == "Ref" or key.startswith("Fn::")):
+            return key
+    return None
+
+
+def is_no_value(value: Any) -> bool:
+    """Whether `value` is the pseudo parameter that removes a property."""
+    return bool(value == NO_VALUE)
+
+
+def reference(value: Any) -> tuple[str, str] | None:
+    """(logical id, attribute) of a Ref or a GetAtt in either form; the attribute of a Ref is empty."""
+    function = function_of(value)
+    if function == "Ref" and isinstance(value["Ref"], str):
+        return value["Ref"], ""
+    if function == "Fn::GetAtt":
+        argument = value["Fn::GetAtt"]
+        if isinstance(argument, str):
+            logical_id, _, attribute = argument.partition(".")
+            return logical_id, attribute
+        if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[0], str):
+            return argument[0], argument[1] if isinstance(argument[1], str) else "?"
+    return None
+
+
+def sub_parts(argument: Any) -> tuple[str, dict[str, Any]] | None:
+    """(text, local variables) of a Fn::Sub argument in either form, or None when it is neither."""
+    if isinstance(argument, str):
+        return argument, {}
+    if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[0], str) and is_mapping(argument[1]):
+        return argument[0], argument[1]
+    return None
+
+
+def variables(text: str) -> list[str]:
+    """Names used in the text of a Fn::Sub, as written, in order."""
+    return _VARIABLE.findall(text)
+
+
+def replace_variables(text: str, replacement: Callable[[str], str]) -> str:
+    """`text` with the name inside each `${...}` replaced; everything else stays byte for byte."""
+    return _VARIABLE.sub(lambda match: "${" + replacement(match.group(1)) + "}", text)
+
+
+def map_branches(value: Any, function: Callable[[Any], Any]) -> Any:
+    """`function` of a value, or of each branch of a Fn::If to any depth; `value` itself if nothing changes."""
+    if function_of(value) == "Fn::If":
+        argument = value["Fn::If"]
+        if isinstance(argument, list) and len(argument) == 3:
+            condition, then, otherwise = argument
+            new_then, new_otherwise = map_branches(then, function), map_branches(otherwise, function)
+            if new_then is then and new_otherwise is otherwise:
+                return value
+            return {"Fn::If": [condition, new_then, new_otherwise]}
+    return function(value)
+
+
+def mentioned(value: Any) -> Iterator[tuple[str, str]]:
+    """(logical id, attribute) of every Ref, GetAtt and Sub variable in `value`."""
+    if isinstance(value, list):
+        for item in value:
+            yield from mentioned(item)
+    elif isinstance(value, dict):
+        found = reference(value)
+        if found is not None:
+            yield found
+            return
+        parts = sub_parts(value["Fn::Sub"]) if function_of(value) == "Fn::Sub" else None
+        if parts is not None:
+            for variable in variables(parts[0]):
+                if variable not in parts[1]:
+                    logical_id, _, attribute = variable.partition(".")
+                    yield logical_id, attribute
+        for member in value.values():
+            yield from mentioned(member)

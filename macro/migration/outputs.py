@@ -1,0 +1,69 @@
+"""Outputs: plain ones follow rule Data; exports keep their value until cleanup.
+
+Another stack that imports an export must never find it changed in the middle of an update. So the old export names
+the source up to stage 3, and a second one, for the twin, exists from stage 1: importers move to it when it suits
+them. At cleanup both name the twin, and the gate refuses while somebody still imports the one that changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from migration.errors import Problem
+from migration.ids import twin_id
+from migration.intrinsics import is_mapping, mentioned
+from migration.names import renamed
+from migration.rules import Rule
+from migration.stages import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from migration.references import Walk
+
+EXPORT_NAME_LIMIT = 255
+
+
+@dataclass
+class Outputs:
+    """The Outputs section at one stage, and which exports change their value at it."""
+
+    section: dict[str, Any] = field(default_factory=dict)
+    changing: dict[str, list[Any]] = field(default_factory=dict)
+    """Names of exports by the table whose gate must look after them."""
+    problems: list[Problem] = field(default_factory=list)
+
+
+def outputs(given: dict[str, Any], new_walk: Callable[[], Walk]) -> Outputs:
+    """The Outputs section rewritten."""
+    found = Outputs()
+    for output_id, output in given.items():
+        walk = new_walk()
+        export = output.get("Export") if is_mapping(output) else None
+        if not is_mapping(export):
+            found.section[output_id] = walk.rewrite(output, Rule.DATA)
+            continue
+        found.section[output_id] = walk.rewrite(output, Rule.LATE)
+        tables = _tables(output.get("Value"), walk)
+        if not tables:
+            continue
+        _second(found, given, output_id, walk.rewrite(output, Rule.TWIN), export.get("Name"))
+        if walk.stage is Stage.CLEANUP:
+            for table in tables:
+                found.changing.setdefault(table, []).append(export.get("Name"))
+    return found
+
+
+def _second(found: Outputs, given: dict[str, Any], output_id: str, output: dict[str, Any], name: Any) -> None:
+    second = twin_id(output_id)
+    if second in given:
+        found.problems.append(
+            Problem(f"Output {output_id}", f"the output id {second} is taken", f"Rename the output {second}")
+        )
+    found.section[second] = {**output, "Export": {"Name": renamed(name, EXPORT_NAME_LIMIT)}}
+
+
+def _tables(value: Any, walk: Walk) -> list[str]:
+    ids = dict.fromkeys(logical_id for logical_id, _ in mentioned(value))
+    return [each for each in ids if each in walk.moves and walk.moves[each].is_table]

@@ -1,0 +1,70 @@
+"""Which place of a template follows which rule: one table, read by everything else.
+
+A place that is not named here follows rule Data. Statements of policies are known by their shape wherever they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from migration.permissions import policies
+from migration.rules import Rule
+from migration.streams import StreamReader
+
+if TYPE_CHECKING:
+    from migration.references import Places
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How resources of a type are rewritten."""
+
+    rule: Rule = Rule.DATA
+    places: Places = field(default_factory=dict)
+
+
+# What hands out permissions is never gated: a key policy that names a role that names the table would make a circle.
+# Names and descriptions in it change last.
+_PERMISSION = Kind(rule=Rule.LATE)
+
+_PERMISSION_TYPES = (
+    "AWS::EC2::VPCEndpoint",
+    "AWS::Events::EventBusPolicy",
+    "AWS::KMS::Key",
+    "AWS::KMS::ReplicaKey",
+    "AWS::Lambda::LayerVersionPermission",
+    "AWS::Lambda::Permission",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::SSO::PermissionSet",
+    "AWS::SecretsManager::ResourcePolicy",
+)
+
+_KINDS = {
+    **dict.fromkeys(_PERMISSION_TYPES, _PERMISSION),
+    "AWS::Lambda::EventSourceMapping": Kind(
+        places={"Properties": StreamReader("EventSourceArn", ("StartingPosition",))}
+    ),
+    "AWS::Serverless::Function": Kind(
+        places={
+            "Properties": {
+                "Policies": policies,
+                "Events": {"*": {"Properties": StreamReader("Stream", ("StartingPosition",))}},
+            }
+        }
+    ),
+    "AWS::Serverless::StateMachine": Kind(places={"Properties": {"Policies": policies}}),
+}
+
+_ANYTHING = Kind()
+
+
+def kind_of(resource_type: object) -> Kind:
+    """The kind of a resource type."""
+    if not isinstance(resource_type, str):
+        return _ANYTHING
+    if resource_type.startswith("AWS::IAM::"):
+        return _PERMISSION
+    return _KINDS.get(resource_type, _ANYTHING)

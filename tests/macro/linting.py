@@ -1,0 +1,33 @@
+"""What cfn-lint says about a template; where it has SAM types, cfn-lint runs the SAM translator first."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+
+from migration.ids import twin_id
+from tests.macro.templates import Template
+
+Findings = frozenset[tuple[str, str]]
+
+_TWIN = re.compile(twin_id(r"\b(\w+?)") + r"\b")
+
+
+def findings(template: Template) -> Findings:
+    """(rule, message) of every finding; what is said of a twin counts as said of its source."""
+    return _findings(json.dumps(template))
+
+
+def new_findings(before: Template, after: Template) -> Findings:
+    """What cfn-lint has against `after` and not against `before`."""
+    return findings(after) - findings(before)
+
+
+@functools.cache
+def _findings(text: str) -> Findings:
+    found = lint(text, config=ManualArgs(regions=["us-east-1"], include_checks=["W", "E"]))
+    return frozenset((match.rule.id, _TWIN.sub(r"\1", match.message)) for match in found)
