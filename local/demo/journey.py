@@ -116,14 +116,8 @@ class Journey:
         self.screen.say("  the traffic did not notice")
 
     def _compare_at_rest(self, example: Example, traffic: Traffic) -> None:
-        source, twin = example.the("Users"), example.the("UsersEncrypted")
         with traffic.paused():
-            until = time.monotonic() + CATCH_UP_SECONDS
-            while (both := (traffic.contents(source), traffic.contents(twin)))[0] != both[1]:
-                if time.monotonic() > until:
-                    break
-                time.sleep(0.3)
-        self._at_rest.append(both)
+            self._at_rest.append(both_at_rest(traffic, example))
 
     def _must_be_encrypted(self, example: Example) -> None:
         dynamodb = example.account.client("dynamodb")
@@ -156,3 +150,14 @@ class Journey:
         finally:
             over.set()
             thread.join()
+
+
+def both_at_rest(traffic: Traffic, example: Example) -> tuple[Contents, Contents]:
+    """What source and twin hold while nobody writes: when they are equal, or the mirror has had time to catch up."""
+    source, twin = example.the("Users"), example.the("UsersEncrypted")
+    until = time.monotonic() + CATCH_UP_SECONDS
+    while True:
+        both = traffic.contents(source), traffic.contents(twin)
+        if both[0] == both[1] or time.monotonic() > until:
+            return both
+        time.sleep(0.3)

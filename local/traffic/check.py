@@ -21,6 +21,7 @@ from local.traffic.order import stale_reads
 from local.traffic.periods import owner_reads, periods
 from local.traffic.refusals import Refusals, refusals
 
+_EVER = float("inf")
 Contents = Mapping[str, str]  # key: label, absent items left out
 
 
@@ -116,9 +117,9 @@ def _judge_key(key: str, calls: Sequence[Call], final: str | None, certain: set[
     is_counter = any(count_of(call.value) is not None for call in writes)
     try:
         if at := contradiction([*writes, last]):
-            findings.append(Finding(Kind.COUNTER if is_counter else Kind.LOST, key, _told(at)))
+            findings.append(Finding(Kind.COUNTER if is_counter else Kind.LOST, key, _unexplained(at, writes)))
         elif at := contradiction([call for call in calls if call.is_write or id(call) in certain] + [last]):
-            findings.append(Finding(Kind.UNEXPLAINED_READ, key, _told(at)))
+            findings.append(Finding(Kind.UNEXPLAINED_READ, key, _unexplained(at, writes)))
     except UndecidedError:
         findings.append(Finding(Kind.UNDECIDED, key, f"{len(calls)} calls"))
     if is_counter and not findings:
@@ -179,6 +180,17 @@ def _differences(source: Contents, twin: Contents) -> list[Finding]:
         for key in sorted(source.keys() | twin.keys())
         if source.get(key) != twin.get(key)
     ]
+
+
+def _unexplained(at: Call, writes: Sequence[Call]) -> str:
+    """The call that has no explanation, and the last writes before it, among which the missing one is."""
+    before = sorted((call for call in writes if call.took_effect and call.end <= at.end and call is not at), key=_end)
+    found = f"at the end it holds {at.value}" if at.start == _EVER else _told(at)
+    return f"{found}; written before: " + "; ".join(map(_told, before[-3:]))
+
+
+def _end(call: Call) -> float:
+    return call.end
 
 
 def _told(call: Call) -> str:

@@ -1,0 +1,60 @@
+"""What the demo reads in the state table, and what it makes of it."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from local.demo.watch import Seen, Watch
+
+RECORD: Mapping[str, Any] = {
+    "Owner": {"S": "source"},
+    "Stage": {"N": "2"},
+    "Population": {"M": {"Items": {"N": "400"}, "State": {"S": "running"}}},
+    "Comparison": {"M": {"Checked": {"N": "12"}, "State": {"S": "running"}}},
+}
+
+
+class StateTable:
+    """Answers one record after the other."""
+
+    def __init__(self, *records: Mapping[str, Any]) -> None:
+        self._records = iter(records)
+
+    def get_item(self, **_: object) -> Any:
+        return {"Item": next(self._records)}
+
+
+def watch(*records: Mapping[str, Any]) -> tuple[Watch, list[Seen]]:
+    shown: list[Seen] = []
+    return Watch(cast("Any", StateTable(*records)), "state", "guid/Users", shown.append), shown
+
+
+def turn(request: str, **more: float) -> Mapping[str, Any]:
+    fields = {name: {"N": str(value)} for name, value in more.items()}
+    return {"Turn": {"M": {"Request": {"S": request}, "To": {"S": "twin"}, "Phase": {"S": "sealed"}, **fields}}}
+
+
+def test_progress_and_owner_are_shown() -> None:
+    watching, shown = watch(RECORD)
+    watching.look()
+    assert shown == [Seen("source", 2, "", 400, 12, "running", "running")]
+
+
+def test_before_there_is_a_record_nothing_is_shown() -> None:
+    watching, shown = watch({})
+    watching.look()
+    assert shown == [Seen()]
+
+
+def test_the_times_of_a_turn_are_kept_when_the_record_has_lost_them() -> None:
+    watching, _ = watch(turn("a", SealedAt=10.0), turn("a", SealedAt=10.0, OpenedAt=14.5), {"Owner": {"S": "twin"}})
+    for _ in range(3):
+        watching.look()
+    (made,) = watching.made()
+    assert (made.to, made.seconds) == ("twin", 4.5)
+
+
+def test_a_turn_that_was_undone_is_not_counted() -> None:
+    watching, _ = watch(turn("a", SealedAt=10.0), turn("b", SealedAt=20.0, OpenedAt=21.0))
+    for _ in range(2):
+        watching.look()
+    assert [made.seconds for made in watching.made()] == [1.0]

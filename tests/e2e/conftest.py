@@ -1,0 +1,144 @@
+"""One cloud with the installer, built from the project's own template, for all runs; every run has its own stack."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from local.cloud import Account, Cloud
+from local.cloud.installer import build_and_deploy
+from local.cloud.stacks import Result, StackFailed
+from local.demo.example import Example, package, runtime
+from local.demo.journey import WAITS, both_at_rest
+from local.traffic.check import Contents, Kind, Verdict, check
+from local.traffic.client import Keys
+from local.traffic.history import Outcome
+from local.traffic.traffic import Traffic
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """The account with the installer in it, and the packaged template of the example."""
+
+    cloud: Cloud
+    account: Account
+    state_table: str
+    body: str
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with Cloud(folder=tmp_path_factory.mktemp("cloud")) as cloud:
+        installed = build_and_deploy(cloud, WAITS)
+        account = cloud.tenant(cloud.account)
+        yield Lab(cloud, account, installed.outputs["StateTable"], package(account))
+
+
+@dataclass(slots=True)
+class Run:
+    """One stack of the example under live traffic."""
+
+    lab: Lab
+    example: Example
+    traffic: Traffic
+    keys: Keys
+    stack_id: str
+    at_rest: list[tuple[Contents, Contents]] = field(default_factory=list)
+
+    def to(self, *stages: str) -> Result:
+        """Deploy one stage after the other; the last one's result."""
+        results = [self.example.deploy(stage) for stage in stages]
+        return results[-1]
+
+    def refused(self, stage: str, body: str | None = None) -> str:
+        """Deploy a stage that must fail, roll back, and cost the traffic nothing; the reason."""
+        before = self.traffic.count(Outcome.REFUSED)
+        reason = self.fails(stage, body)
+        assert self.traffic.count(Outcome.REFUSED) == before
+        return reason
+
+    def fails(self, stage: str, body: str | None = None) -> str:
+        with pytest.raises(StackFailed) as failure:
+            self.example.deploy(stage, body=body)
+        assert failure.value.status == "UPDATE_ROLLBACK_COMPLETE", failure.value.events
+        return failure.value.reason
+
+    @property
+    def pair(self) -> str:
+        return f"{self.stack_id.rpartition('/')[2]}/Users"
+
+    def record(self) -> Mapping[str, Any]:
+        """The pair's record in the state table, in wire format; empty when there is none."""
+        key = {"Pair": {"S": self.pair}, "Item": {"S": "pair"}}
+        dynamodb = self.lab.account.client("dynamodb")
+        found: Mapping[str, Any] = dynamodb.get_item(TableName=self.lab.state_table, Key=key, ConsistentRead=True)
+        item: Mapping[str, Any] = found.get("Item", {})
+        return item
+
+    def owner(self) -> str:
+        return str(self.record()["Owner"]["S"])
+
+    def epoch(self) -> int:
+        """How often the owner has changed."""
+        return int(self.record()["Epoch"]["N"])
+
+    def compare_at_rest(self) -> None:
+        """Look at both tables while nobody writes; `finish` judges what was seen."""
+        with self.traffic.paused():
+            self.at_rest.append(both_at_rest(self.traffic, self.example))
+
+    def finish(self, *, turns: int, late_reads: bool = False) -> Verdict:
+        """Stop the traffic; every write must be accounted for in the table that the service uses now.
+
+        `late_reads`: a client may for a moment have read the table that follows after it wrote the other one.
+        """
+        self.traffic.stop()
+        final = self.traffic.contents(self.traffic.service.table())
+        verdict = check(self.traffic.calls(), final, turns=turns, at_rest=self.at_rest)
+        forgiven = {Kind.MISSED_OWN_WRITE, Kind.WENT_BACK} if late_reads else set()
+        findings = [finding for finding in verdict.findings if finding.kind not in forgiven]
+        assert not findings, findings[:10]
+        assert verdict.acknowledged > len(self.keys.items)
+        return verdict
+
+
+Begin = Callable[..., Run]
+
+
+@pytest.fixture
+def begin(lab: Lab, tmp_path: Path) -> Iterator[Begin]:
+    """Starts runs: the example at stage off, items in it, clients at work."""
+    running: list[Traffic] = []
+
+    def start(items: int = 200, *, body: str | None = None, seed: int = 1, pace: float = 0.05) -> Run:
+        name = f"users-{next(_numbers)}"
+        example = Example(lab.account, body or lab.body, name, {"Runtime": runtime()})
+        created = example.deploy("off")
+        folder = tmp_path / name
+        folder.mkdir()
+        traffic = Traffic(lab.account, example.the("Api"), folder, seed, pace=pace).__enter__()
+        running.append(traffic)
+        keys = traffic.load(items)
+        traffic.start(keys)
+        return Run(lab, example, traffic, keys, created.stack_id)
+
+    yield start
+    for traffic in running:
+        traffic.__exit__()
+
+
+def changed(body: str, change: Callable[[Any], None]) -> str:
+    """A template with a change made to it; tags and order stay."""
+    yaml = YAML()
+    template = yaml.load(body)
+    change(template)
+    out = StringIO()
+    yaml.dump(template, out)
+    return out.getvalue()
