@@ -88,6 +88,12 @@ class Lab:
             **({"StreamSpecification": specification} if stream else {}),
         )["TableDescription"]
 
+    def bucket(self, name: str) -> str:
+        """The name of a new bucket: the names of all accounts' buckets are one space."""
+        full = f"{name}-{self.account.account}"
+        self.client("s3").create_bucket(Bucket=full)
+        return full
+
     def items(self, table: str) -> list[Any]:
         pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=table)
         return [item for page in pages for item in page["Items"]]

@@ -7,20 +7,53 @@ wrong and where the right behaviour is documented. Their order matters only wher
 from typing import TYPE_CHECKING
 
 from local.cloud.mends import (
+    batches,
+    changes,
+    executions,
+    expiry,
+    exports,
+    failures,
+    invocations,
     macro,
+    mappings,
     names,
-    partiql,
     permissions,
     policies,
+    providers,
+    schedules,
     streams,
     tables,
     transforms,
+    usererrors,
 )
 
 if TYPE_CHECKING:
     from local.cloud.settings import Settings
 
-MENDS = (names, macro, transforms, tables, policies, permissions, partiql, streams)
+MENDS = (
+    # accounts
+    permissions,
+    policies,
+    usererrors,
+    # stacks; `changes` looks at what `transforms` made
+    names,
+    macro,
+    transforms,
+    changes,
+    exports,
+    providers,
+    tables,
+    # functions
+    failures,
+    invocations,
+    mappings,
+    streams,
+    executions,
+    schedules,
+    # items
+    expiry,
+    batches,
+)
 
 
 def apply(settings: "Settings") -> None:

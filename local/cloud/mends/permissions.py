@@ -65,6 +65,22 @@ def _role_arn(arn: str) -> str:
     return role["Arn"] if role else f"arn:aws:iam::{account}:role/{name}"
 
 
+def role_may(role_arn: str, action: str, resource: str) -> bool:
+    """Whether the policies of the role itself allow a service that acts with it to do this."""
+    evaluator = emulator.module("core.iam_evaluator")
+    account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+    context = evaluator.EvalContext(
+        principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/service",
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource,
+        region=emulator.module("core.responses").get_region(),
+    )
+    decision: str = evaluator.evaluate(context, evaluator._gather_role_policies(name, account)).decision
+    return decision == "Allow"
+
+
 def _mend_root(evaluator: Any) -> None:
     enforce = evaluator.enforce
     account_of = emulator.module("core.responses").get_account_id
