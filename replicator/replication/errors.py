@@ -18,6 +18,8 @@
         NotSpread               a policy has not reached its callers
         Unanswered              a write whose fate is unknown: it may still land
         OutOfTime               the invocation ends before the rest could be done
+        NotCopied               a key could not be brought along to the new owner
+        NotEmpty                a stack made directly at a late stage has tables that hold something
       TableError              a call on a table of the user failed
         AccessRefused           its policy does not let us
         Throttled               it had no capacity until the deadline
@@ -30,7 +32,6 @@
 Messages are written for whoever reads them in the CloudFormation console: which resource, what is wrong, what to do.
 """
 
-# ruff: noqa: N818 - the names say what happened; the base says that they are errors
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -121,6 +122,14 @@ class Unanswered(TurnStopped):
 
 class OutOfTime(TurnStopped):
     """The invocation would end before the rest of the turn could be done."""
+
+
+class NotCopied(TurnStopped):
+    """A key could not be brought along to the new owner."""
+
+
+class NotEmpty(TurnStopped):
+    """A stack was made directly at a late stage, but its tables are not empty."""
 
 
 class TableError(ReplicationError):

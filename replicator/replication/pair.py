@@ -96,11 +96,12 @@ class Turn:
     phase: Phase
     lease_until: float
     started_at: float
-    rollback: bool = False  # CloudFormation is rolling back: never answer FAILED
+    must_not_fail: bool = False  # CloudFormation is rolling back: it is told what is the case, never FAILED
     deleting: bool = False  # the pair's resources are being removed: give the policies back afterwards
     must_be_empty: bool = False  # a stack created directly at this stage: both tables must hold nothing
     stage: int | None = None  # the stage that is granted when the turn has been made
     reason: str | None = None  # why it is being undone
+    undo_from: Phase | None = None  # how far it had come when the undoing began
     answer: Answer | None = None
     answered: bool = False
     sealed_at: float | None = None  # when the owner's seal was put: how long writes were refused
@@ -180,7 +181,6 @@ class Pair:
     write_rate: int | None = None
     source_policy: str | None = None  # the user's own policies, JSON text
     twin_policy: str | None = None
-    source_protected: bool = False  # deletion protection, as it was before cleanup took it off
     revisions: Mapping[Side, Placed] = field(default_factory=dict)
     turn: Turn | None = None
     population: Population | None = None

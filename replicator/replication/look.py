@@ -1,0 +1,53 @@
+"""The second look: what the owner holds of given keys goes to the other table, whatever the mirror did with them.
+
+It writes with a role that only turns use, in the one mode of the other table in which nobody else can, and never
+repeats a write that was not answered: such a write may land much later, and by then clients may write that table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replication.errors import NotCopied, NotEmpty
+from replication.values import Write, digest, identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from replication.tables import Tables
+    from replication.values import Item
+
+_CHUNK = 1000  # keys between two signs of life
+
+
+class Look:
+    """Copies keys of one table to another, whole items as they are."""
+
+    def __init__(self, tables: Tables) -> None:
+        """`tables` must have been told not to repeat unanswered writes."""
+        self._tables = tables
+
+    def copy(self, owner: str, other: str, keys: Sequence[Item], deadline: float, alive: Callable[[], None]) -> None:
+        """Makes the other table hold of these keys what the owner holds; calls `alive` between chunks.
+
+        Raises Unanswered, NotCopied, and a TableError when the owner cannot be read.
+        """
+        for at in range(0, len(keys), _CHUNK):
+            chunk = keys[at : at + _CHUNK]
+            found = self._tables.get(owner, chunk, deadline, consistent=True)
+            failures = self._tables.write(other, [Write(key, found.get(identity(key))) for key in chunk], deadline)
+            if failures:
+                which = ", ".join(digest(failure.write.key) for failure in failures[:5])
+                raise NotCopied(
+                    f"{len(failures)} of the keys written during the turn could not be brought to {other}, for example "
+                    f"those with digest {which}: {failures[0].error}"
+                )
+            alive()
+
+    def require_empty(self, table: str, deadline: float) -> None:
+        """Raises NotEmpty when the table holds anything, AccessRefused or Throttled when it cannot be read."""
+        if self._tables.scan(table, deadline, segment=(0, 1), after=None, limit=1).items:
+            raise NotEmpty(
+                f"{table} already holds items. A stack can only start at this stage with empty tables: go to replicate "
+                "first, then populate, then cutover."
+            )

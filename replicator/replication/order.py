@@ -1,0 +1,126 @@
+"""What a turn is ordered to do, how it begins, and how CloudFormation hears of its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from replication.answer import Verdict
+from replication.errors import AnswerError, Refused, StaleTurn
+from replication.leaving import leave
+from replication.pair import Answer, Pair, Phase, Side, Turn
+
+if TYPE_CHECKING:
+    from replication.crew import Crew
+
+
+class Ended(StrEnum):
+    """How an invocation of the turn's machine has ended; the machine goes on from there."""
+
+    OPENED = "opened"  # the new owner takes writes: hold, then release
+    RELEASED = "released"
+    UNDONE = "undone"
+    DONE = "done"  # there was nothing to turn
+    SUPERSEDED = "superseded"  # somebody else goes on with it
+
+
+@dataclass(frozen=True)
+class Order:
+    """One request to make `to` the owner of a pair; `request` is CloudFormation's id of it."""
+
+    pair: str
+    request: str
+    to: Side
+    stage: int | None = None
+    must_not_fail: bool = False
+    deleting: bool = False
+    must_be_empty: bool = False
+    answer: Answer | None = None
+
+
+def begin(crew: Crew, order: Order) -> Pair | None:
+    """The pair with its new turn; None when there is nothing to turn, and then CloudFormation has been answered.
+
+    R7: another turn of the pair is waited for, and then everything is decided anew from the record.
+    """
+    until = crew.clock() + crew.waits.another_turn
+    while True:
+        pair = crew.state.pair(order.pair)
+        if pair.turn is None:
+            if pair.owner is order.to:
+                _close(crew, order, pair, Verdict(success=True))
+                return None
+            reasons = [] if order.to is Side.SOURCE or order.must_be_empty else crew.evidence(pair)
+            if reasons:
+                _close(crew, order, pair, Verdict(success=False, reason=str(Refused(reasons))))
+                return None
+            try:
+                return crew.state.begin_turn(pair, _turn(crew, order, pair))
+            except StaleTurn:
+                continue  # somebody was faster: look again
+        if crew.clock() >= until:
+            reason = f"Another turn of {order.pair} has not ended yet. Wait for it, then update the stack again."
+            _close(crew, order, pair, Verdict(success=False, reason=reason))
+            return None
+        crew.sleep(crew.waits.poll)
+
+
+def _turn(crew: Crew, order: Order, pair: Pair) -> Turn:
+    now = crew.clock()
+    return Turn(
+        request=order.request,
+        token=pair.token + 1,
+        to=order.to,
+        phase=Phase.MARKED,
+        lease_until=now + crew.waits.lease,
+        started_at=now,
+        must_not_fail=order.must_not_fail,
+        deleting=order.deleting,
+        must_be_empty=order.must_be_empty,
+        stage=order.stage,
+        answer=order.answer,
+    )
+
+
+def _close(crew: Crew, order: Order, pair: Pair, verdict: Verdict) -> None:
+    """Ends an order without a turn."""
+    if verdict.success and order.deleting:
+        leave(crew, crew.state.claim(pair), order.answer)
+        return
+    if verdict.success and order.stage is not None:
+        crew.state.change(pair.pair_id, Stage=order.stage)
+    note_verdict(crew, pair.pair_id, verdict, must_not_fail=order.must_not_fail)
+    if order.answer:
+        crew.answers.send(order.answer, softened(verdict, must_not_fail=order.must_not_fail))
+
+
+def note_verdict(crew: Crew, pair_id: str, verdict: Verdict, *, must_not_fail: bool) -> None:
+    """Names in the record the state in which a rollback leaves the pair, or that it is in none."""
+    if verdict.success:
+        crew.state.note_pause(pair_id, None)
+    elif must_not_fail:
+        crew.state.note_pause(pair_id, verdict.reason)
+
+
+def softened(verdict: Verdict, *, must_not_fail: bool) -> Verdict:
+    """A rollback is never refused: CloudFormation is told what is the case, and goes on."""
+    return Verdict(success=True, reason=verdict.reason) if must_not_fail else verdict
+
+
+def tell(crew: Crew, pair: Pair, verdict: Verdict) -> None:
+    """Answers CloudFormation for the turn of a pair, once, and remembers it.
+
+    An answer that cannot be delivered holds nothing up: CloudFormation gives up waiting by itself, and the tables must
+    not stay closed for it.
+    """
+    turn = pair.turn
+    if turn is None or turn.answered or turn.answer is None:
+        return
+    note_verdict(crew, pair.pair_id, verdict, must_not_fail=turn.must_not_fail)
+    try:
+        crew.answers.send(turn.answer, softened(verdict, must_not_fail=turn.must_not_fail))
+    except AnswerError as why:
+        crew.log("CloudFormation could not be answered.", {"pair": pair.pair_id, "reason": str(why)})
+        return
+    crew.state.note_turn(pair.pair_id, turn.token, Answered=True)

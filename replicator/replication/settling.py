@@ -1,0 +1,90 @@
+"""When has the mirror caught up with everything that is older than a turn? Pure.
+
+A turn copies every key written after its mark itself. What was written before the mark it never sees, so the mirror
+must have brought it over, and no invocation that began before may still be writing: its write would land behind the
+turn's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replication.errors import NotSettled
+from replication.register import WORKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from replication.register import Progress, Registered
+    from replication.stream import Seen
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was seen of the mirror of the owner's stream in one look."""
+
+    at: float
+    work: Sequence[Registered]  # not signed off: batches of this stream, and workers
+    progress: Progress | None
+    problems: Sequence[str]  # of the mappings
+    unmirrored: Seen | None  # the oldest record read since the mark that the mirror has not signed off anything after
+
+
+@dataclass
+class Settling:
+    """Decides over a series of sights."""
+
+    marked_at: float
+    settle: float
+    limit: float
+    lag_limit: float
+
+    def __post_init__(self) -> None:
+        self._since = self.marked_at  # since when all has been well
+        self._reasons: tuple[str, ...] = ()
+
+    def done(self, sight: Sight) -> bool:
+        """Whether all has been well for long enough. Raises NotSettled when that has not come in time."""
+        self._reasons = tuple(self._unwell(sight))
+        if self._reasons:
+            self._since = sight.at
+        late_at = sight.progress.late_at if sight.progress else None
+        if late_at is not None and late_at > self._since:
+            self._since = late_at  # what was late may have been older than the mark: watch for a whole while again
+        waited = sight.at - self._since
+        # Race: an invocation that began within the while may still hold records from before the mark. So the while is
+        # over when everything now under way began after it. A worker that died is over; its page is copied again.
+        under_way = [
+            one
+            for one in sight.work
+            if one.began < self._since + self.settle and not (one.lane == WORKER and one.deadline < sight.at)
+        ]
+        if not self._reasons and waited >= self.settle and not under_way:
+            return True
+        if sight.at - self.marked_at >= self.limit:
+            raise NotSettled(self._explained(under_way, late_at))
+        return False
+
+    def _unwell(self, sight: Sight) -> Iterable[str]:
+        yield from sight.problems
+        failed = [one for one in sight.work if one.failed_since is not None]
+        if failed:
+            yield (
+                f"{len(failed)} batches of the mirror fail, first with {failed[0].error}: the log of the replicator "
+                "function says more; a repair brings their keys over."
+            )
+        oldest = sight.unmirrored
+        # one second, because the stream rounds the time of a record down to it
+        if oldest is not None and sight.at - oldest.at > self.lag_limit + 1:
+            yield f"A record waits to be mirrored since {sight.at - oldest.at:.0f} s: the mirror stands still."
+
+    def _explained(self, under_way: Sequence[Registered], late_at: float | None) -> str:
+        reasons = list(self._reasons)
+        if under_way and not reasons:
+            reasons.append(f"{len(under_way)} invocations that write have not ended.")
+        if late_at is not None and late_at > self.marked_at and not reasons:
+            reasons.append(f"The mirror is more than {self.lag_limit:.0f} s behind.")
+        told = " ".join(reasons) or f"There was no while of {self.settle:.0f} s in which all was well."
+        why = f"The mirror did not settle within {self.limit:.0f} s, so nothing was changed."
+        return f"{why} {told} Then update the stack again."
