@@ -25,7 +25,7 @@ setup: ## make the two virtual environments (once; again only when a lock file h
 # --no-deps: the lock file names everything, and what it does not name is not wanted.
 %/.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with PYTHON=")'
-	$(PYTHON) -m venv --clear $*
+	$(PYTHON) -m venv $*
 	$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r $<
 	@touch $@
 
@@ -62,7 +62,7 @@ bench: setup ## the ratios of the README
 
 .PHONY: golden
 golden: .venv/.stamp ## write the expected templates of tests/golden anew; read the diff before committing it
-	$(BIN)/pytest tests -k golden --rewrite-golden
+	$(BIN)/pytest tests/macro/test_golden.py --rewrite-golden
 
 .PHONY: build
 build: setup ## sam build, for the Python that is here
@@ -70,9 +70,9 @@ build: setup ## sam build, for the Python that is here
 
 # Needs uv (https://docs.astral.sh/uv). The lock files hold versions and hashes, no addresses. Lambda gets the versions
 # that the tests run with.
-COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+COMPILE = uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 .PHONY: lock
-lock: ## write the lock files anew from the .in files
+lock: ## write the lock files from the .in files; UPGRADE=1 for the newest versions of everything
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-sam.in -o requirements-sam.txt
 	$(COMPILE) macro/requirements.in -c requirements.txt -o macro/requirements.txt
