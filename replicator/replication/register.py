@@ -164,8 +164,8 @@ class Register:
             held,
             name,
             "SET Standing = :failed, Invocation = :invocation, Began = :began, Deadline = :deadline, "
-            "OldestAt = :oldest, Attempts = :attempts, FailedSince = if_not_exists(FailedSince, :now), #Error = :error, "
-            "KeysMissing = :missing, #Keys = :keys",
+            "OldestAt = :oldest, Attempts = :attempts, FailedSince = if_not_exists(FailedSince, :now), "
+            "#Error = :error, KeysMissing = :missing, #Keys = :keys",
             failed=Standing.FAILED,
             invocation=held.invocation,
             began=held.began,

@@ -68,6 +68,7 @@ class Counts:
 
     calls: int = 0
     throttled: int = 0
+    sent: int = 0  # bytes of JSON written
     unanswered: int = 0  # writes: such a one may land at any time
 
 
@@ -119,7 +120,9 @@ class Tables:
             closed.extend(failure.error for failure in failures if not isinstance(failure.error, ItemRejected))
             return failures
 
-        return [failure for failures in self.parallel(send, list(_batches(writes))) for failure in failures]
+        return [
+            failure for failures in self.parallel(send, list(_batches(writes, self.counts))) for failure in failures
+        ]
 
     def get(self, table: str, keys: Sequence[Item], deadline: float, *, consistent: bool) -> dict[Hashable, Item]:
         """The items of these keys by the identity of their key; a key without an item is left out.
@@ -295,11 +298,12 @@ def _request(write: Write) -> dict[str, Any]:
     return {"PutRequest": {"Item": write.item}}
 
 
-def _batches(writes: Sequence[Write]) -> Iterator[list[Write]]:
+def _batches(writes: Sequence[Write], counts: Counts) -> Iterator[list[Write]]:
     batch: list[Write] = []
     size = 0
     for write in writes:
         added = wire_size(write.item or write.key)
+        counts.sent += added
         if batch and (len(batch) == WRITES_PER_BATCH or size + added > BYTES_PER_BATCH):
             yield batch
             batch, size = [], 0

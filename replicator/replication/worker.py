@@ -1,0 +1,226 @@
+"""One invocation of a worker: copies or compares a segment of a table, page by page.
+
+Each step may be stopped at any call and begun again: a position is kept after each page, and a page that is done twice
+comes to the same. A worker that may write registers before it asks whether it still may, so that no turn begins its
+work while a page is half copied; and what a dead one leaves in the register tells the turn that there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from replication.compare import Compare
+from replication.copy import Copy, Ends
+from replication.errors import ReplicationError, StaleWorker
+from replication.pace import Pace
+from replication.pair import PopulationState
+from replication.register import WORKER, Standing
+from replication.segments import WORKERS_AT_ONCE, Mode, Part
+from replication.values import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replication.pair import Pair
+    from replication.register import Register, Registered
+    from replication.segments import Position, Segments
+    from replication.state import State
+    from replication.tables import Page, Patience, Tables
+    from replication.values import Item
+
+ENOUGH_DIFFERENCES = 1000  # in one segment: more tell no more
+_HAND_OVER = 60.0  # seconds before the end of the invocation: no page is begun any more
+_TIME_TO_REPORT = 5.0
+_SHORT_PAGE, _LONG_PAGE = 2.0, 20.0  # seconds: between them a page's size is left as it is
+_LARGEST_LIMIT = 5000
+_DIGESTS_KEPT = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """One segment of one part of a job."""
+
+    pair_id: str
+    job: str
+    part: Part
+    number: int
+    of: int
+
+    @property
+    def name(self) -> str:
+        """What its workers' names in the register begin with."""
+        return f"{self.job}/{self.part}-{self.number:05}/"
+
+
+@dataclass(frozen=True)
+class _On:
+    """The tables of a pair, and what is done with them."""
+
+    ends: Ends
+    copy: Copy
+    compare: Compare
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a worker works with."""
+
+    state: State
+    register: Register
+    segments: Segments
+    tables: Tables
+    patience: Patience
+
+
+class Worker:
+    """Works on one segment until it is done or the time is nearly up. `deadline`: when Lambda ends the invocation.
+
+    Raises StaleWorker when the job has never been planned.
+    """
+
+    def __init__(self, means: Means, task: Task, invocation: str, deadline: float) -> None:
+        self._means = means
+        self._task = task
+        self._invocation = invocation
+        self._deadline = deadline
+        self._calls_until = deadline - _TIME_TO_REPORT
+        self._plan = means.segments.plan(task.pair_id, task.job)
+        self._writes = task.part is Part.COPY or self._plan.mode is Mode.REPAIR
+        self._pace = Pace(means.patience)
+        self._open: list[Item] = []  # keys of the page that may be written in part, or not looked at again
+
+    def run(self) -> bool:
+        """Whether the segment is done; if not, another invocation has to go on.
+
+        Raises StaleWorker when something has overtaken the job, and a TableError.
+        """
+        if not self._writes:
+            return self._pages(())
+        register, task = self._means.register, self._task
+        name = task.name + self._invocation
+        held, _ = register.begin(task.pair_id, WORKER, name, self._invocation, self._deadline)
+        work = register.work(task.pair_id, WORKER)
+        try:
+            done = self._pages([one for one in work if one.name.startswith(task.name) and one.name != name])
+        except ReplicationError as error:
+            if self._open:
+                register.failed(held, name, error, self._open, keys_missing=False)
+            else:
+                register.end(held)
+            raise
+        register.end(held)
+        return done
+
+    def _pages(self, predecessors: Sequence[Registered]) -> bool:
+        segments, task, clock = self._means.segments, self._task, self._means.patience.clock
+        on = self._tables(self._checked())
+        position, after = segments.position(task.pair_id, task.job, task.part, task.number, task.of)
+        if position.done:
+            return True
+        page = self._scan(on, position.limit, after)
+        while True:
+            began = clock()
+            following = partial(self._scan, on, position.limit, page.after)
+            ahead = self._means.tables.ahead(following) if page.after else following
+            position = self._work_on(on, page, position)
+            position = replace(position, limit=_next_limit(position.limit, clock() - began))
+            enough = position.differences >= ENOUGH_DIFFERENCES
+            position = segments.keep(task.pair_id, task.job, task.part, position, None if enough else page.after)
+            self._succeed(predecessors)
+            predecessors = ()
+            if position.done:
+                return True
+            if clock() >= self._deadline - _HAND_OVER:
+                return False
+            self._checked()
+            page = ahead()
+
+    def _checked(self) -> Pair:
+        """The pair, when it is still the one this job was planned for. Raises StaleWorker."""
+        pair = self._means.state.pair(self._task.pair_id)
+        self._plan.check(pair)
+        if self._plan.mode is Mode.POPULATE:
+            found = pair.population
+            if found is None or found.execution != self._task.job or found.state is not PopulationState.RUNNING:
+                raise StaleWorker(f"The population {self._task.job} of {pair.pair_id} has been stopped or replaced.")
+        if pair.write_rate is not None:  # read anew for each page, so that it can be changed under way
+            self._pace.rate = pair.write_rate / min(self._task.of, WORKERS_AT_ONCE)
+        return pair
+
+    def _tables(self, pair: Pair) -> _On:
+        """What to work on. Raises StaleWorker when a table was made anew under its old name."""
+        tables, until = self._means.tables, self._calls_until
+        owner, other = pair.table(pair.owner), pair.table(pair.owner.other)
+        found = {table.name: tables.describe(table.name, until) for table in (owner, other)}
+        for table in (owner, other):
+            if found[table.name]["TableId"] != table.table_id:
+                raise StaleWorker(f"Table {table.name} is not the one that this job was planned for.")
+        ends = Ends(owner.name, other.name, tuple(key["AttributeName"] for key in found[owner.name]["KeySchema"]))
+        expiry = None if self._task.part is Part.COPY else tables.expiry_attribute(owner.name, until)
+        return _On(ends, Copy(tables, ends, self._pace), Compare(tables, ends, self._means.patience, expiry))
+
+    def _scan(self, on: _On, limit: int, after: Item | None) -> Page:
+        table = on.ends.other if self._task.part is Part.COMPARE_OTHER else on.ends.owner
+        segment = (self._task.number, self._task.of)
+        return self._means.tables.scan(table, self._calls_until, segment=segment, after=after, limit=limit)
+
+    def _work_on(self, on: _On, page: Page, position: Position) -> Position:
+        """The position with what a page has come to."""
+        counts = self._means.tables.counts
+        sent, unanswered = counts.sent, counts.unanswered
+        written = 0
+        different: list[Item] = []
+        if self._task.part is Part.COPY:
+            self._open = [on.ends.key(item) for item in page.items]
+            written = on.copy.page(page, self._calls_until)
+        else:
+            compare = on.compare.of_owner if self._task.part is Part.COMPARE_OWNER else on.compare.of_other
+            different = compare(page, self._calls_until)
+        if different and self._plan.mode is Mode.REPAIR:
+            self._open = different
+            written, different = on.copy.keys(different, self._calls_until), []
+        if counts.unanswered > unanswered:  # it was repeated, and may still land behind newer ones
+            self._means.state.note_failure(self._task.pair_id, self._means.patience.clock())
+        self._open = []
+        return replace(
+            position,
+            items=position.items + len(page.items),
+            written=position.written + written,
+            sent=position.sent + counts.sent - sent,
+            differences=position.differences + len(different),
+            digests=(*position.digests, *map(digest, different))[:_DIGESTS_KEPT],
+        )
+
+    def _succeed(self, predecessors: Sequence[Registered]) -> None:
+        """The page that an earlier invocation left unfinished has been done again: what it registered is settled."""
+        for one in predecessors:
+            if one.standing is Standing.FAILED:
+                self._means.register.forget_attempt(one)
+
+
+def _next_limit(limit: int, seconds: float) -> int:
+    """Pages that take long are made smaller, so that little is lost with a worker and no page outlasts its time."""
+    if seconds > _LONG_PAGE:
+        return max(1, limit // 2)
+    return min(_LARGEST_LIMIT, limit * 2) if seconds < _SHORT_PAGE else limit
+
+
+def sweep(means: Means, pair_id: str) -> int:
+    """Settle what dead workers left in the register, once they are certainly over. Returns how many there were.
+
+    A page of theirs may be half copied, or a write of it may have landed behind newer ones: comparisons begun before
+    are void, and the next one finds it.
+    """
+    now = means.patience.clock()
+    dead = [
+        one
+        for one in means.register.work(pair_id, WORKER)
+        if one.standing is Standing.RUNNING and one.deadline + _TIME_TO_REPORT < now
+    ]
+    if dead:
+        means.state.note_failure(pair_id, now)
+    for one in dead:
+        means.register.forget_attempt(one)
+    return len(dead)
