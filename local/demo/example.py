@@ -1,5 +1,6 @@
 """The users stack of `examples/`: packaged once, then deployed at one stage after the other."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -56,6 +58,18 @@ class Example:
         detail = found["StackResourceDetail"]
         gone = detail["ResourceStatus"] == "DELETE_COMPLETE"
         return None if gone else str(detail["PhysicalResourceId"])
+
+    def ask(self, method: str, user: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+        """What the stack's API answers: status and body. Goes to the function itself, as API Gateway would."""
+        event = {
+            "version": "2.0",
+            "requestContext": {"http": {"method": method}},
+            "pathParameters": {"user": user},
+            "body": json.dumps(body) if body else None,
+        }
+        answer = self.account.client("lambda").invoke(FunctionName=self.the("Api"), Payload=json.dumps(event))
+        payload = json.loads(answer["Payload"].read())
+        return payload.get("statusCode", 500), payload.get("body", str(payload))
 
     def the(self, logical_id: str) -> str:
         """The physical id of a resource that must be there. Raises LookupError."""

@@ -95,10 +95,18 @@ class Journey:
                 self._be_refused(step, example, traffic)
             else:
                 example.deploy(step.stage, on_changes=self.screen.changes)
+            self._ask_api(example)
             time.sleep(2.0)  # so that there are writes in every stage
         if step.stage == "cutover" and not step.refused:
             with self._timed("both tables compared at rest"):
                 self._compare_at_rest(example, traffic)
+
+    def _ask_api(self, example: Example) -> None:
+        """The function of the stack itself works at every stage, whatever table it was given."""
+        asked = [("PUT", 204), ("GET", 200), ("DELETE", 204), ("GET", 404)]
+        answered = [example.ask(method, "ada", {"name": "Ada"})[0] for method, _ in asked]
+        if answered != [status for _, status in asked]:
+            raise Unexpected(f"the API answered {answered}")
 
     def _be_refused(self, step: Step, example: Example, traffic: Traffic) -> None:
         before = traffic.count(Outcome.REFUSED)
