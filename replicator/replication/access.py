@@ -71,8 +71,12 @@ class Access:
     def place(self, pair: Pair, side: Side, mode: Mode, token: int) -> Pair:
         """Puts a mode on a table, for whoever holds the token; returns the record that remembers it.
 
-        Repeating it under the same token changes nothing. Raises StaleTurn when a later token has put a policy there,
-        PolicyConflict when it cannot be put within the patience, TableGone.
+        `pair` must be as a write under that very token has returned it: the revision that is replaced is the one that
+        this write has seen, so that a holder who hangs before the change cannot make it any more. Repeating it under
+        the same token changes nothing.
+
+        Raises StaleTurn when a later token has put a policy there, PolicyConflict when it cannot be put within the
+        patience, TableGone.
         """
         placed = pair.revisions.get(side)
         if placed is not None and (placed.mode, placed.token) == (mode, token):
@@ -136,6 +140,8 @@ class Access:
             )
         arn, placed = pair.table(side).arn, pair.revisions.get(side)
         expected = placed.revision if placed else self._revision(self.read(arn))
+        if placed is None:
+            self._state.hold(pair.pair_id, token)
         self._wait_for_interval(placed)
         deadline = self._clock() + self._patience
         while True:
@@ -152,6 +158,9 @@ class Access:
                     return self._revision(found)  # this very change, whose answer was lost
                 self._judge(pair, side, found, expected, token)
                 expected = self._revision(found)
+                # Race: a holder that was given up for dead reads the revision that its successor has just put. So the
+                # token is asked for after the reading, as it is before the first attempt by whoever calls this.
+                self._state.hold(pair.pair_id, token)
             elif not _passing(problem):
                 raise _explained(problem, pair.table(side).name) from problem
 

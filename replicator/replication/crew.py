@@ -28,7 +28,7 @@ class Crew:
     access: Access
     streams: Streams
     probes: Probes
-    look: Look
+    look: Callable[[int], Look]  # for the holder of this token
     mappings: Mappings
     register: Register
     answers: Answers

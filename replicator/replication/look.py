@@ -23,9 +23,10 @@ _CHUNK = 1000  # keys between two signs of life
 class Look:
     """Copies keys of one table to another, whole items as they are."""
 
-    def __init__(self, tables: Tables) -> None:
-        """`tables` must have been told not to repeat unanswered writes."""
-        self._tables = tables
+    def __init__(self, owner: Tables, other: Tables) -> None:
+        """`owner` reads; `other` writes in the session of one turn and must not repeat unanswered writes."""
+        self._owner = owner
+        self._other = other
 
     def copy(self, owner: str, other: str, keys: Sequence[Item], deadline: float, alive: Callable[[], None]) -> None:
         """Makes the other table hold of these keys what the owner holds; calls `alive` between chunks.
@@ -34,8 +35,8 @@ class Look:
         """
         for at in range(0, len(keys), _CHUNK):
             chunk = keys[at : at + _CHUNK]
-            found = self._tables.get(owner, chunk, deadline, consistent=True)
-            failures = self._tables.write(other, [Write(key, found.get(identity(key))) for key in chunk], deadline)
+            found = self._owner.get(owner, chunk, deadline, consistent=True)
+            failures = self._other.write(other, [Write(key, found.get(identity(key))) for key in chunk], deadline)
             if failures:
                 which = ", ".join(digest(failure.write.key) for failure in failures[:5])
                 raise NotCopied(
@@ -46,7 +47,7 @@ class Look:
 
     def require_empty(self, table: str, deadline: float) -> None:
         """Raises NotEmpty when the table holds anything, AccessRefused or Throttled when it cannot be read."""
-        if self._tables.scan(table, deadline, segment=(0, 1), after=None, limit=1).items:
+        if self._owner.scan(table, deadline, segment=(0, 1), after=None, limit=1).items:
             raise NotEmpty(
                 f"{table} already holds items. A stack can only start at this stage with empty tables: go to replicate "
                 "first, then populate, then cutover."

@@ -104,6 +104,7 @@ class Turn:
     undo_from: Phase | None = None  # how far it had come when the undoing began
     answer: Answer | None = None
     answered: bool = False
+    marked_at: float | None = None  # what is older was mirrored; 0 when the whole stream was read instead
     sealed_at: float | None = None  # when the owner's seal was put: how long writes were refused
     looked_at: float | None = None  # when the keys had been copied: a later record on the old owner's stream is a stray
     opened_at: float | None = None
@@ -188,6 +189,7 @@ class Pair:
     failed_at: float | None = None
     damage: tuple[Damage, ...] = ()
     paused: str | None = None
+    marked_at: float | None = None  # of the turn that made the owner the owner: see Turn
 
     def table(self, side: Side) -> Table:
         """The table of a side."""

@@ -1,10 +1,10 @@
 """Who may do what with a table, as a resource policy. Pure.
 
-    mode        clients write   replicator, worker write   turn role writes   used for
-    open        yes             no                         no                 the owner
-    following   no              yes                        no                 the other table
-    sealed      no              no                         no                 the owner, during a turn
-    fenced      no              no                         yes                the other table, during a turn
+    mode        clients write   replicator, worker write   the turn writes   used for
+    open        yes             no                         no                the owner
+    following   no              yes                        no                the other table
+    sealed      no              no                         no                the owner, during a turn
+    fenced      no              no                         yes               the other table, during a turn
 
 Going from any mode to any other never allows in between what neither of them allows: whoever is shut out is shut out
 by a Deny for everybody except some, and whoever of ours is let in is allowed by name. The user's own statements stay
@@ -12,7 +12,8 @@ beside ours in every mode.
 
 Every document names its mode and the fencing token under which it was put, in the Sid of its statements. So two
 documents of ours are never equal, the revision of the policy changes each time, and a late change by a turn that was
-given up for dead names a revision that is gone.
+given up for dead names a revision that is gone. A fence lets in one session alone, the one whose name carries the same
+token: a write that a dead turn has left behind does not pass the fence of the next.
 """
 
 from __future__ import annotations
@@ -68,7 +69,13 @@ class Roles:
     replicator: str
     worker: str
     turn: str
+    look: str
     probe: str
+
+
+def session_name(token: int) -> str:
+    """The name under which a turn assumes the look role."""
+    return f"turn-{token}"
 
 
 def at_rest(owner: Side) -> Mapping[Side, Mode]:
@@ -79,7 +86,7 @@ def at_rest(owner: Side) -> Mapping[Side, Mode]:
 def document(mode: Mode, token: int, table_arn: str, roles: Roles, own: str | None) -> dict[str, Any]:
     """The whole policy of a table: the user's own statements and ours."""
     sid = f"{PREFIX}{mode.capitalize()}{token}"
-    writers = {Mode.FOLLOWING: (roles.replicator, roles.worker), Mode.FENCED: (roles.turn,)}.get(mode, ())
+    writers = {Mode.FOLLOWING: (roles.replicator, roles.worker), Mode.FENCED: (roles.look,)}.get(mode, ())
 
     def statement(name: str, effect: str, principals: Iterable[str], actions: Iterable[str]) -> dict[str, Any]:
         return {
@@ -98,10 +105,12 @@ def document(mode: Mode, token: int, table_arn: str, roles: Roles, own: str | No
     if writers:
         ours.append(statement("Write", "Allow", writers, OUR_WRITES))
     if mode is not Mode.OPEN:
-        deny = statement("Deny", "Deny", (), WRITES) | {"Principal": "*"}
-        if writers:
-            deny["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": sorted(writers)}}
-        ours.append(deny)
+        shut = statement("Deny", "Deny", (), WRITES) | {"Principal": "*"}
+        only = {"Condition": {"ArnNotEquals": {"aws:PrincipalArn": sorted(writers)}}} if writers else {}
+        ours.append(shut | only)
+        if mode is Mode.FENCED:
+            session = {"StringNotLike": {"aws:userid": f"*:{session_name(token)}"}}
+            ours.append(shut | {"Sid": f"{sid}Session", "Condition": session})
     return {"Version": "2012-10-17", "Statement": [*own_statements(own), *ours]}
 
 

@@ -68,21 +68,23 @@ def attempt(client: DynamoDBClient, table: str, key: Mapping[str, Any]) -> Outco
 
 
 class Probes:
-    """Probes as a client, as the replicator, and as whoever runs this.
+    """Probes as a client, as the replicator, and as a turn that looks again.
 
-    `as_client` gives a DynamoDB client with the probe role's rights; it is called again for every probe, so that its
-    credentials never run out under a long turn.
+    `as_client` gives a DynamoDB client with the probe role's rights, `as_look` one with those of the look role in the
+    session of a token; they are asked again for every probe, so that no credentials run out under a long turn.
     """
 
     def __init__(
         self,
         own: DynamoDBClient,
         as_client: Callable[[], DynamoDBClient],
+        as_look: Callable[[int], DynamoDBClient],
         functions: LambdaClient,
         replicator: str,
     ) -> None:
         self._own = own
         self._as_client = as_client
+        self._as_look = as_look
         self._functions = functions
         self._replicator = replicator
         self._keys: dict[str, dict[str, Any]] = {}
@@ -94,10 +96,10 @@ class Probes:
         except (ClientError, BotoCoreError):  # no credentials, or no description of the table, yet
             return Outcome.UNSURE
 
-    def own(self, table: str) -> Outcome:
-        """May whoever runs this write it? Raises TableGone."""
+    def look(self, table: str, token: int) -> Outcome:
+        """May the turn that holds this token write it? Raises TableGone."""
         try:
-            return attempt(self._own, table, self._key(table))
+            return attempt(self._as_look(token), table, self._key(table))
         except (ClientError, BotoCoreError):
             return Outcome.UNSURE
 

@@ -16,6 +16,7 @@ from replication.leaving import leave
 from replication.order import Ended, tell
 from replication.pair import Damage, Pair, Phase, Turn
 from replication.policies import Mode
+from replication.probe import Outcome
 
 if TYPE_CHECKING:
     from replication.crew import Crew
@@ -45,9 +46,18 @@ def release(crew: Crew, pair_id: str) -> Ended:
         return Ended.RELEASED
     # Only now: what the mirror writes from here on would hide a stray.
     pair = crew.access.place(pair, turn.to.other, Mode.FOLLOWING, turn.token)
+    _until_let_in(crew, pair, turn)
     tell(crew, pair, Verdict(success=True))
     crew.state.end_turn(pair_id, turn.token, **({} if turn.stage is None else {"Stage": turn.stage}))
     return Ended.RELEASED
+
+
+def _until_let_in(crew: Crew, pair: Pair, turn: Turn) -> None:
+    """Waits for the mirror to be let in: being refused is no failure of it only while a turn is under way."""
+    began, table = crew.clock(), pair.table(turn.to.other).name
+    while crew.probes.replicator(table) is not Outcome.ALLOWED and crew.clock() - began < crew.waits.spread_limit:
+        crew.state.note_turn(pair.pair_id, turn.token, LeaseUntil=crew.clock() + crew.waits.lease)
+        crew.sleep(crew.waits.poll)
 
 
 def _strays(crew: Crew, pair: Pair, turn: Turn) -> list[Seen] | None:

@@ -28,6 +28,8 @@ class Sight:
     work: Sequence[Registered]  # not signed off: batches of this stream, and workers
     progress: Progress | None
     problems: Sequence[str]  # of the mappings
+    sound: bool  # nothing has failed that no comparison has looked at since
+    compared_since: float  # when the last comparison that found both tables equal began
     unmirrored: Seen | None  # the oldest record read since the mark that the mirror has not signed off anything after
 
 
@@ -46,6 +48,13 @@ class Settling:
 
     def done(self, sight: Sight) -> bool:
         """Whether all has been well for long enough. Raises NotSettled when that has not come in time."""
+        if not sight.sound:
+            # No waiting helps, not even when a repetition has made it good: the first attempt may have left a write
+            # behind that still lands.
+            raise NotSettled(
+                "A write of the mirror has failed since the tables were last compared. Wait for the next "
+                "comparison, then update the stack again."
+            )
         self._reasons = tuple(self._unwell(sight))
         if self._reasons:
             self._since = sight.at
@@ -53,18 +62,24 @@ class Settling:
         if late_at is not None and late_at > self._since:
             self._since = late_at  # what was late may have been older than the mark: watch for a whole while again
         waited = sight.at - self._since
-        # Race: an invocation that began within the while may still hold records from before the mark. So the while is
-        # over when everything now under way began after it. A worker that died is over; its page is copied again.
+        # An invocation that began within the while, or of which we know that it holds such records, may be writing
+        # what is older than the mark. So the while is over when all that is under way began after it and holds none.
         under_way = [
             one
             for one in sight.work
-            if one.began < self._since + self.settle and not (one.lane == WORKER and one.deadline < sight.at)
+            if not self._made_good(one, sight)
+            and (one.began < self._since + self.settle or (one.lane != WORKER and one.oldest_at <= self.marked_at + 2))
         ]
         if not self._reasons and waited >= self.settle and not under_way:
             return True
         if sight.at - self.marked_at >= self.limit:
             raise NotSettled(self._explained(under_way, late_at))
         return False
+
+    @staticmethod
+    def _made_good(one: Registered, sight: Sight) -> bool:
+        """A worker died over a page, and a comparison that began after that found nothing wrong."""
+        return one.lane == WORKER and one.deadline < min(sight.at, sight.compared_since)
 
     def _unwell(self, sight: Sight) -> Iterable[str]:
         yield from sight.problems

@@ -188,7 +188,7 @@ class State(Notes):
             ),
         )
 
-    def change_owner(self, pair: Pair, turn: Turn, lease_until: float) -> Pair:
+    def change_owner(self, pair: Pair, turn: Turn, marked_at: float, lease_until: float) -> Pair:
         """The one write that moves the ownership: owner, epoch and phase together. Raises StaleTurn."""
         return self._update(
             pair.pair_id,
@@ -203,7 +203,13 @@ class State(Notes):
                     ":looked": Phase.LOOKED,
                     ":owned": Phase.OWNED,
                 },
-                {"Owner": turn.to, "Epoch": pair.epoch + 1, "Turn.Phase": Phase.OWNED, "Turn.LeaseUntil": lease_until},
+                {
+                    "Owner": turn.to,
+                    "Epoch": pair.epoch + 1,
+                    "MarkedAt": marked_at,
+                    "Turn.Phase": Phase.OWNED,
+                    "Turn.LeaseUntil": lease_until,
+                },
             ),
         )
 
@@ -214,6 +220,11 @@ class State(Notes):
             _superseded(pair_id, token),
             Update("#Token = :token", {":token": token}, changes, remove=("Turn",)),
         )
+
+    def hold(self, pair_id: str, token: int) -> Pair:
+        """Makes sure that the token still counts. Raises StaleTurn."""
+        update = Update("#Token = :token", {":token": token}, {"Token": token})
+        return self._update(pair_id, _superseded(pair_id, token), update)
 
     def note_policy(self, pair_id: str, token: int, side: Side, placed: Placed) -> Pair:
         """Remembers the policy that was put on a table. Raises StaleTurn."""

@@ -25,6 +25,7 @@ Comments number the races that a line is there for:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,17 +43,17 @@ from replication.errors import (
     Unanswered,
 )
 from replication.order import Ended, Order, begin, tell
-from replication.pair import Damage, Pair, Phase, Side, Turn
+from replication.pair import Pair, Phase, Side, Turn
 from replication.policies import Mode
 from replication.probe import Outcome
 from replication.recover import recover, undo
-from replication.register import WORKER
-from replication.settling import Settling, Sight
+from replication.register import WORKER, Standing
+from replication.settle import read_everything, watch
 
 if TYPE_CHECKING:
     from replication.crew import Crew
     from replication.register import Registered
-    from replication.stream import Reader, Seen
+    from replication.stream import Reader
     from replication.values import Item
 
 # What ends a turn before step 6 by undoing it. Everything else (a bug, an AWS call that fails for no known reason) ends
@@ -72,66 +73,37 @@ class Steps:
     def __post_init__(self) -> None:
         self.owner, self.other = self.pair.table(self.turn.to.other), self.pair.table(self.turn.to)
         self._renewed_at = self.crew.clock()
-        self._failed: list[Registered] = []
-        self._unmirrored: Seen | None = None
+        self.marked_at = 0.0
+        self.failed: list[Registered] = []
 
     # ------------------------------------------------------------------ 1
     def mark(self) -> Reader:
         """From now on the turn knows every key that is written to the owner."""
         if self.turn.must_be_empty:
             self._require_empty(self.crew.waits.spread_limit)
-        return self.crew.streams.mark(self.owner.stream_arn)
+        reader = self.crew.streams.mark(self.owner.stream_arn)
+        self.marked_at = self.crew.clock()
+        return reader
 
     # ------------------------------------------------------------------ 2
     def settle(self, reader: Reader) -> Reader:
         """All that is older than the mark has been mirrored, and every invocation that did it is over (R2)."""
-        waits = self.crew.waits
-        settling = Settling(self.crew.clock(), waits.settle, waits.settle_limit, waits.lag_limit)
         try:
-            while not settling.done(self._sight(reader)):
-                self._pause()
+            watch(self, reader)
         except NotSettled as why:
+            if self.turn.to is Side.TWIN:
+                raise
             # On the way back a broken mirror must not keep the user: the turn brings along itself what the mirror owes.
-            if self.turn.to is Side.SOURCE:
-                return self._read_everything(str(why))
-            raise
-        return reader
-
-    def _sight(self, reader: Reader) -> Sight:
-        crew, side = self.crew, self.turn.to.other
-        records = reader.read().records
-        work = [one for one in crew.register.work(self.pair.pair_id) if one.lane in (side, WORKER)]
-        progress = crew.register.progress(self.pair.pair_id, side)
-        # Progress is noted once a second and the stream rounds times down to the second: two seconds are no news.
-        signed_off = progress.ended_at + 2 if progress else 0.0
-        waiting = [self._unmirrored] if self._unmirrored else []
-        self._unmirrored = next((record for record in (*waiting, *records) if record.at > signed_off), None)
-        return Sight(crew.clock(), work, progress, crew.mappings.problems(self.pair), self._unmirrored)
-
-    def _read_everything(self, why: str) -> Reader:
-        """A reader that has read all that the owner's stream still holds; the keys of failed records come along too."""
-        crew, side = self.crew, self.turn.to.other
-        crew.log("The mirror does not settle; the turn reads the whole stream instead.", {"reason": why})
-        # a comparison from before says nothing about what was brought along like this
-        crew.state.note_failure(self.pair.pair_id, crew.clock())
-        self._failed = [
-            batch for batch in crew.register.work(self.pair.pair_id, side) if batch.failed_since is not None
-        ]
-        if any(batch.keys_missing for batch in self._failed):
-            what = f"Records of {self.owner.name} that failed are not all known: repair and compare before you go on."
-            crew.state.note_damage(self.pair.pair_id, Damage(crew.clock(), what))
-        reader = crew.streams.beginning(self.owner.stream_arn)
-        until = crew.clock() + crew.waits.settle_limit
-        while not self._all_read(reader):
-            if crew.clock() >= until:
-                raise NotSettled(f"{why} The stream of {self.owner.name} holds more than could be read instead.")
+            reader = read_everything(self, str(why))
+            self.marked_at = 0.0
+        self.enter(Phase.SETTLED, MarkedAt=self.marked_at)
         return reader
 
     # ------------------------------------------------------------------ 3
     def seal(self, reader: Reader) -> None:
         """Nobody writes the owner any more, and no write that has slipped through is still unknown (R1)."""
         crew, waits = self.crew, self.crew.waits
-        self._enter(Phase.SEALING, SealedAt=crew.clock())
+        self.enter(Phase.SEALING, SealedAt=crew.clock())
         self._place(self.turn.to.other, Mode.SEALED)
         began = last_write = crew.clock()
         while True:
@@ -144,45 +116,69 @@ class Steps:
             if refused and found.complete and now - began >= waits.spread and now - last_write >= waits.quiet:
                 break
             self._give_up_after(began, f"{self.owner.name} could not be closed to its clients")
-            self._pause()
-        self._enter(Phase.SEALED)
+            self.pause()
+        self.enter(Phase.SEALED)
 
     # ------------------------------------------------------------------ 4
     def fence(self, reader: Reader) -> None:
         """Nobody but the turn writes the other table: what the mirror has not written yet never lands (R2, R3)."""
         crew = self.crew
-        self._enter(Phase.FENCING)
+        self.enter(Phase.FENCING)
         self._place(self.turn.to, Mode.FENCED)
         began = crew.clock()
         while not (
             crew.clock() - began >= crew.waits.spread
             and crew.probes.replicator(self.other.name) is Outcome.REFUSED
-            and crew.probes.own(self.other.name) is Outcome.ALLOWED
+            and crew.probes.look(self.other.name, self.turn.token) is Outcome.ALLOWED
+            and not self._still_writing(began)
         ):
             reader.read()
             self._give_up_after(began, f"{self.other.name} could not be closed to the mirror")
-            self._pause()
-        self._enter(Phase.FENCED)
+            self.pause()
+        self.enter(Phase.FENCED)
+
+    def _still_writing(self, since: float) -> bool:
+        """Whether an invocation that began before the fence is not over: it may not have seen the fence (R2)."""
+        now = self.crew.clock()
+        work = self.crew.register.work(self.pair.pair_id)
+        return any(
+            one.standing is Standing.RUNNING and one.began < since and one.deadline > now
+            for one in work
+            if one.lane in (self.turn.to.other, WORKER)
+        )
 
     # ------------------------------------------------------------------ 5
     def look(self, reader: Reader) -> None:
         """The other table holds of every key written since the mark what the sealed owner holds (R3)."""
         crew = self.crew
-        while not self._all_read(reader):  # R1: the last that slipped through; R6: shards that appeared meanwhile
-            self._alive()
+        while not self.all_read(reader):  # R1: the last that slipped through; R6: shards that appeared meanwhile
+            self.alive()
+        self._require_nothing_older()
         if self.turn.must_be_empty:
             self._require_empty(crew.waits.poll)
-        keys: list[Item] = [*reader.keys.values(), *(key for batch in self._failed for key in batch.keys)]
-        crew.look.copy(self.owner.name, self.other.name, keys, self.deadline, self._alive)
-        for batch in self._failed:
+        keys: list[Item] = [*reader.keys.values(), *(key for batch in self.failed for key in batch.keys)]
+        crew.look(self.turn.token).copy(self.owner.name, self.other.name, keys, self.deadline, self.alive)
+        for batch in self.failed:
             crew.register.forget_attempt(batch)
         crew.log("Looked again at every key written since the mark.", {"keys": len(keys)})
-        self._enter(Phase.LOOKED, LookedAt=crew.clock(), Positions=reader.place())
+        self.enter(Phase.LOOKED, LookedAt=crew.clock(), Positions=reader.place())
+
+    def _require_nothing_older(self) -> None:
+        """Raises NotSettled when the mirror was given records from before the mark after all, and put them off."""
+        late = [
+            one
+            for one in self.crew.register.work(self.pair.pair_id, self.turn.to.other)
+            if one.standing is Standing.PUT_OFF and 0 < one.oldest_at < math.floor(self.marked_at)
+        ]
+        if late:
+            raise NotSettled(
+                f"Records of {self.owner.name} came to the mirror later than they may. Update the stack again."
+            )
 
     # ------------------------------------------------------------------ 6
     def own(self) -> None:
         """The other table becomes the owner, in one conditional write (R4): before it all is undone, after it none."""
-        self.pair = self.crew.state.change_owner(self.pair, self.turn, self._lease())
+        self.pair = self.crew.state.change_owner(self.pair, self.turn, self.marked_at, self._lease())
 
     # ------------------------------------------------------------------ 7
     def open(self) -> None:
@@ -204,9 +200,9 @@ class Steps:
         )
 
     # ------------------------------------------------------------------ what the steps share
-    def _enter(self, phase: Phase, **changes: object) -> None:
+    def enter(self, phase: Phase, **changes: object) -> None:
         """Writes the phase before its effect, and that the turn lives. Raises StaleTurn, OutOfTime."""
-        self._alive()
+        self.alive()
         self.pair = self.crew.state.note_turn(
             self.pair.pair_id, self.turn.token, Phase=phase, LeaseUntil=self._lease(), **changes
         )
@@ -215,9 +211,9 @@ class Steps:
     def _place(self, side: Side, mode: Mode) -> None:
         self.pair = self.crew.access.place(self.pair, side, mode, self.turn.token)
 
-    def _all_read(self, reader: Reader) -> bool:
+    def all_read(self, reader: Reader) -> bool:
         """One round over every shard, new ones included; whether there was nothing left to read."""
-        self._alive()
+        self.alive()
         found = reader.read(all_shards=True)
         if found.complete and not found.records:
             return True
@@ -230,23 +226,23 @@ class Steps:
         for table in (self.owner.name, self.other.name):
             while True:
                 try:
-                    self.crew.look.require_empty(table, until)
+                    self.crew.look(self.turn.token).require_empty(table, until)
                     break
                 except (AccessRefused, Throttled):
                     if self.crew.clock() >= until:
                         raise
-                    self._pause()
+                    self.pause()
 
     def _give_up_after(self, began: float, what: str) -> None:
         limit = self.crew.waits.spread_limit
         if self.crew.clock() - began >= limit:
             raise NotSpread(f"{what} within {limit:.0f} s. Everything is as it was; update the stack again.")
 
-    def _pause(self) -> None:
-        self._alive()
+    def pause(self) -> None:
+        self.alive()
         self.crew.sleep(self.crew.waits.poll)
 
-    def _alive(self) -> None:
+    def alive(self) -> None:
         """Says in the record that the turn lives, often enough for its lease. Raises StaleTurn, OutOfTime."""
         if self.crew.clock() > self.deadline:
             raise OutOfTime("The turn could not be made in the time that one invocation has. Update the stack again.")
