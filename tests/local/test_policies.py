@@ -63,6 +63,15 @@ class TestWhoIsLetIn:
             assert not allowed(client.batch_write_item, RequestItems={"Users": [{"PutRequest": {"Item": ITEM}}]})
             assert allowed(client.get_item, TableName="Users", Key=ITEM)
 
+    def test_a_refusal_is_a_bad_request_that_names_caller_action_and_table(self, lab: Lab) -> None:
+        lab.table("Users")
+        client = lab.client("dynamodb", lab.account.assume(lab.role("service")))
+        with pytest.raises(ClientError) as refused:
+            client.put_item(TableName="Users", Item=ITEM)
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+        message = refused.value.response["Error"]["Message"]
+        assert "assumed-role/service/local is not authorized to perform: dynamodb:PutItem on resource: arn:" in message
+
     def test_transactions_are_decided_by_what_they_do_to_each_item(self, lab: Lab) -> None:
         table = lab.table("Users")
         put_policy(lab, table["TableArn"], seal())

@@ -17,6 +17,7 @@ from local.cloud.mends import (
     macro,
     mappings,
     names,
+    partiql,
     permissions,
     policies,
     providers,
@@ -51,6 +52,7 @@ MENDS = (
     executions,
     schedules,
     # items
+    partiql,
     expiry,
     batches,
 )

@@ -6,6 +6,7 @@
 - PartiQL statements are authorised by PartiQLSelect, PartiQLInsert, PartiQLUpdate and PartiQLDelete on their table.
 - Calls that name their resource otherwise than by TableName (policies, streams, backups, tags) are decided on that
   resource, not on `*`.
+- DynamoDB refuses with HTTP 400, and names the resource.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
 """
@@ -33,6 +34,7 @@ def mend(_settings: "Settings") -> None:
     _mend_root(evaluator)
     _mend_resources(actions)
     _mend_partiql(actions)
+    _mend_refusals(actions)
 
 
 def _policy_of(arn: str) -> tuple[str, str] | None:
@@ -155,6 +157,19 @@ def _mend_partiql(actions: Any) -> None:
         return [check for check in found if check]
 
     emulator.replace(actions, "dynamodb_transaction_checks", checks_with_partiql)
+
+
+def _mend_refusals(actions: Any) -> None:
+    refuse = actions.access_denied_response
+
+    def refuse_as_dynamodb(service: str, action: str, principal: str, request_id: str, **more: Any) -> Any:
+        status, headers, body = refuse(service, action, principal, request_id, **more)
+        if service != "dynamodb" or status != 403:
+            return status, headers, body
+        named = f"perform: {action} on resource: {more.get('resource_arn', '*')} "
+        return 400, headers, body.replace(f"perform: {action} ".encode(), named.encode())
+
+    emulator.replace(actions, "access_denied_response", refuse_as_dynamodb)
 
 
 def _statement_check(entry: dict[str, Any], region: str, account: str) -> tuple[str, str] | None:

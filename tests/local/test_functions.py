@@ -1,0 +1,85 @@
+"""Functions: how they fail, and what a change of their configuration does to what is under way."""
+
+import json
+import threading
+import time
+from typing import Any
+
+from tests.local.lab import Lab, eventually
+
+CODE = """
+import json, os, time
+class Throttled(Exception): pass
+count = 0
+def handler(event, context):
+    global count
+    count += 1
+    if event.get("raise"):
+        raise Throttled("too much,\\nreally")
+    time.sleep(event.get("sleep", 0))
+    return {"count": count, "value": os.environ.get("VALUE"), "process": os.getpid()}
+"""
+
+
+def invoke(lab: Lab, **event: Any) -> Any:
+    return lab.client("lambda").invoke(FunctionName="function", Payload=json.dumps(event))
+
+
+def test_an_exception_is_reported_by_its_class(lab: Lab) -> None:
+    lab.function("function", CODE)
+    answer = invoke(lab, **{"raise": True})
+    assert answer["FunctionError"] == "Unhandled"
+    failure = json.loads(answer["Payload"].read())
+    assert failure["errorType"] == "Throttled"
+    assert failure["errorMessage"] == "too much,\nreally"
+
+
+def test_an_exception_does_not_end_the_environment(lab: Lab) -> None:
+    lab.function("function", CODE)
+    invoke(lab, **{"raise": True})
+    assert json.loads(invoke(lab)["Payload"].read())["count"] == 2
+
+
+def test_an_exception_is_in_the_functions_log(lab: Lab) -> None:
+    lab.function("function", CODE)
+    invoke(lab, **{"raise": True})
+
+    def messages() -> str:
+        found = lab.client("logs").filter_log_events(logGroupName="/aws/lambda/function")["events"]
+        return "".join(event["message"] for event in found)
+
+    eventually(lambda: "Throttled: too much" in messages())
+
+
+def test_an_invocation_under_way_survives_a_change_and_the_next_one_sees_it(lab: Lab) -> None:
+    lab.function("function", CODE, Environment={"Variables": {"VALUE": "old"}})
+    invoke(lab)
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(json.loads(invoke(lab, sleep=2)["Payload"].read())))
+    thread.start()
+    time.sleep(0.5)
+    lab.client("lambda").update_function_configuration(
+        FunctionName="function", Environment={"Variables": {"VALUE": "new"}}
+    )
+    assert json.loads(invoke(lab)["Payload"].read())["value"] == "new"
+    thread.join()
+    assert answers[0]["value"] == "old"
+
+
+def test_a_function_acts_with_its_role(lab: Lab) -> None:
+    lab.table("Users")
+    code = """
+import boto3
+def handler(event, context):
+    boto3.client("dynamodb").put_item(TableName="Users", Item={"user": {"S": "ann"}})
+"""
+    lab.function("function", code)
+    assert json.loads(invoke(lab)["Payload"].read())["errorType"] == "ClientError"
+    allow = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "arn:aws:dynamodb:*:*:table/Users"}
+    lab.client("iam").put_role_policy(
+        RoleName="function-role",
+        PolicyName="own",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    assert "FunctionError" not in invoke(lab)
+    assert len(lab.items("Users")) == 1
