@@ -1,0 +1,131 @@
+"""What breaks first as a table grows, and from which size on another tool is the right one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from local.cli import limits
+from local.cli.capacity import Estimate
+from local.cli.prices import Prices
+from replication.segments import WORKERS_AT_ONCE, how_many
+
+DAY = 86400.0
+PATIENCE_SECONDS = 3 * DAY
+"""A copy that takes longer than this is the wrong tool unless nothing else will do."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How near something is to what it may be at most; above 1 it breaks."""
+
+    name: str
+    need: float
+    most: float
+    what_happens: str
+    remedy: str
+
+    @property
+    def share(self) -> float:
+        """Of the limit that is needed."""
+        return self.need / self.most
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Which tool, and why."""
+
+    tool: str
+    why: str
+
+
+def limits_of(estimate: Estimate) -> list[Limit]:
+    """Every limit that a growing table runs into, the nearest first."""
+    return sorted([*_of_the_mirror(estimate), *_of_the_copy(estimate)], key=lambda limit: -limit.share)
+
+
+def _of_the_mirror(estimate: Estimate) -> list[Limit]:
+    load = estimate.load
+    capacity = load.twin.writes if load.twin else max(limits.FRESH_WRITES, load.warm_writes or 0)
+    keys = load.live_writes * 70
+    return [
+        Limit(
+            "live writes against the twin's write capacity",
+            load.live_writes * load.write_units,
+            capacity,
+            "The mirror falls behind; what it has not read after 24 hours is lost, and no turn starts meanwhile.",
+            "Give the twin more: option Properties with WarmThroughput or ProvisionedThroughput.",
+        ),
+        Limit(
+            "replicator invocations at once",
+            estimate.mirroring.concurrency,
+            limits.REPLICATOR_CONCURRENCY,
+            "Shards wait for their turn: the mirror lags while the copy runs.",
+            f"Install with ReplicatorConcurrency={_rounded_up(estimate.mirroring.concurrency * 2)}; "
+            "the account's own quota is 1,000 unless raised.",
+        ),
+        Limit(
+            "keys that a turn looks at again",
+            keys,
+            limits.TURN_KEYS,
+            "The turn does not fit into one invocation: it undoes what it did, and the cutover is refused.",
+            "Turn when there is less traffic, or with a smaller SettleSeconds.",
+        ),
+    ]
+
+
+def _of_the_copy(estimate: Estimate) -> list[Limit]:
+    load = estimate.load
+    segments = how_many(load.items, load.size, load.write_rate)
+    calls = max(phase.invocations for phase in estimate.phases) / segments
+    return [
+        Limit(
+            "what a stack update waits for",
+            estimate.seconds,
+            limits.UPDATE_WAIT_SECONDS,
+            "Nothing breaks: the update ends, the copy goes on, and the cutover is refused until it is done.",
+            "Watch it with `encrypt-migrate status --watch`.",
+        ),
+        Limit(
+            "history of a segment's execution",
+            calls * limits.EVENTS_PER_INVOCATION,
+            limits.HISTORY_EVENTS,
+            "Step Functions ends the segment's execution; started again it goes on where it was.",
+            "Raise the capacity or the WriteRate that holds the copy.",
+        ),
+        Limit(
+            "Lambda invocations at once, workers and replicator",
+            min(segments, WORKERS_AT_ONCE) + estimate.mirroring.concurrency,
+            limits.ACCOUNT_CONCURRENCY,
+            "The account's functions throttle each other.",
+            "Have the account's quota raised, or set WriteRate.",
+        ),
+    ]
+
+
+def right_tool(estimate: Estimate, prices: Prices) -> Advice:
+    """Whether to copy by scan at this size, and what else."""
+    days = estimate.seconds / DAY
+    if estimate.seconds <= DAY:
+        return Advice("this copy", "It is done within a day, beside live writes.")
+    if estimate.seconds <= PATIENCE_SECONDS:
+        return Advice(
+            "this copy, prepared",
+            f"It runs for {days:.1f} days beside live writes, held by {estimate.phases[0].held_by}. Warm the twin up "
+            "beforehand (option Properties: WarmThroughput), have the table quotas raised, and watch the lag.",
+        )
+    gigabytes = estimate.load.size / 1024**3
+    export = gigabytes * (prices.export + prices.import_)
+    scan = sum(cost for name, cost in estimate.costs.items() if "per month" not in name)
+    return Advice(
+        "export to S3 and import into a new table",
+        f"A scan of {gigabytes:,.0f} GB takes {days:.1f} days and costs about ${scan:,.0f}. DynamoDB's export (needs "
+        f"point-in-time recovery) and import cost about ${export:,.0f}, take hours and no capacity of the tables; "
+        "but what is written after the export has to be brought along from incremental exports, which EncryptMigrate "
+        "does not do. If only the encryption has to change, change it in place. If it must be this copy, plan for "
+        "the days.",
+    )
+
+
+def _rounded_up(number: float) -> int:
+    return max(100, math.ceil(number / 50) * 50)
