@@ -21,7 +21,7 @@ REPLICATOR = sorted((ROOT / "replicator/replication").rglob("*.py"))
 EDGES = {"handlers.py", "settings.py"}
 """Where the replicator meets the world: entry points and wiring, and the environment."""
 
-EFFECTS = re.compile(r"(boto3|datetime|os|random|secrets|socket|subprocess|time|urllib\.request|uuid)(\..*)?")
+EFFECTS = re.compile(r"(boto3|os|random|secrets|socket|subprocess|time|urllib\.request|uuid)(\..*)?")
 
 
 def imported(path: Path) -> set[str]:
@@ -39,6 +39,11 @@ def _names(body: list[ast.stmt]) -> Iterator[str]:
                 yield from (alias.name for alias in inner.names)
             elif isinstance(inner, ast.ImportFrom) and not inner.level:
                 yield from (f"{inner.module}.{alias.name}" for alias in inner.names)
+
+
+def _method(node: ast.AST) -> str | None:
+    """The name of the method that a node calls, if it calls one."""
+    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
 
 
 def top(name: str) -> str:
@@ -63,6 +68,13 @@ def test_the_macro_has_no_effects_so_that_the_same_template_always_gives_the_sam
 @pytest.mark.parametrize("path", [path for path in REPLICATOR if path.name not in EDGES], ids=label)
 def test_the_replicator_gets_clients_clock_and_environment_from_its_edge(path: Path) -> None:
     assert {name for name in imported(path) if EFFECTS.fullmatch(name)} == set()
+
+
+@pytest.mark.parametrize("path", [*MACRO, *(path for path in REPLICATOR if path.name not in EDGES)], ids=label)
+def test_nobody_but_the_edge_asks_what_time_it_is(path: Path) -> None:
+    """Dates may be reckoned with anywhere; the present comes from the clock that is passed in."""
+    called = {name for node in ast.walk(ast.parse(path.read_text())) if (name := _method(node))}
+    assert called & {"now", "utcnow", "today"} == set()
 
 
 @pytest.mark.parametrize("path", [path for path in REPLICATOR if path.name not in EDGES], ids=label)
