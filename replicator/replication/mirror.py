@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from replication.errors import AccessRefused, ItemRejected, PoisonRecord, ReplicationError
-from replication.pair import Pair, Side
+from replication.pair import Damage, Pair, Side
 from replication.records import Batch, Change, by_key, keys_from, read, rounds
 from replication.values import identity
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from replication.state import State
     from replication.tables import Tables
 
+_ROUNDED = 2.0  # seconds: the stream rounds times down to the second, and clocks differ
 _TIME_TO_REPORT = 5.0  # seconds, for whoever ran out of time to say so
 
 
@@ -84,7 +85,7 @@ class Mirror:
             raise PoisonRecord("The first record of the batch has no SequenceNumber, so that it cannot be reported.")
         pair, side = self._state.pair_of_stream(stream_arn)
         if pair.owner is not side:
-            return self._skip(pair, side, first, len(records))
+            return self._skip(pair, side, first, batch, len(records))
         # Registered before the owner is read for good: a turn that begins after this waits until it is signed off.
         oldest_at = min((change.at for change in batch.changes), default=0.0)
         held, died = self._register.begin(pair.pair_id, side, first, invocation, deadline, oldest_at)
@@ -92,13 +93,29 @@ class Mirror:
             self._state.note_failure(pair.pair_id, self._clock())
         pair = self._state.pair(pair.pair_id)
         if pair.owner is not side:
-            return self._skip(pair, side, first, len(records))
+            return self._skip(pair, side, first, batch, len(records))
         if pair.closed_to_replicator:
             self._register.put_off(held)
             return Outcome(len(records), put_off=True, failed=first)
         return self._mirror(pair, side, held, batch, records)
 
-    def _skip(self, pair: Pair, side: Side, first: str, count: int) -> Outcome:
+    def _skip(self, pair: Pair, side: Side, first: str, batch: Batch, count: int) -> Outcome:
+        """Nothing to do for the echo of our own writes.
+
+        But what is older than the turn that made the other table the owner should have been mirrored before that turn.
+        """
+        if pair.marked_at:
+            missed = [
+                change for change in batch.changes if change.at < pair.marked_at - _ROUNDED and not change.expired
+            ]
+            for change in missed:
+                self._state.keep_stray(pair.pair_id, change.sequence, change.write.key, change.at)
+            if missed:
+                what = (
+                    f"{len(missed)} records of {pair.table(side).name} came only after the turn that they were older "
+                    "than. Their keys are kept: look whether these writes are missing, then repair."
+                )
+                self._state.note_damage(pair.pair_id, Damage(self._clock(), what))
         self._register.forget(pair.pair_id, side, first)
         return Outcome(count, skipped=True)
 

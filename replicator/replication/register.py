@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 WORKER = "worker"
 _BYTES_OF_KEYS = 200_000  # an item of the state table holds 400 KB
+_KEPT = ("FailedSince", "RefusedSince")
 _PROGRESS_EVERY = 1.0  # seconds: one item takes a thousand writes per second, and hundreds of lanes report to it
 
 
@@ -55,7 +56,7 @@ class Registered:
     began: float
     deadline: float  # when Lambda ends the invocation, whatever it is doing
     oldest_at: float  # of its records; 0 when unknown
-    attempts: int = 1
+    failures: int = 0
     failed_since: float | None = None
     refused_since: float | None = None  # the table's policy has let nothing through since
     error: str | None = None
@@ -89,38 +90,25 @@ class Register:
     ) -> tuple[Registered, bool]:
         """Register work before anything is decided about it. Also tells whether an invocation before this one died."""
         now = self._clock()
-        answer = self._client.update_item(
-            TableName=self._table,
-            Key=item_key(pair_id, f"batch#{lane}#{name}"),
-            UpdateExpression=(
-                "SET Standing = :running, Invocation = :invocation, Began = :now, Deadline = :deadline, "
-                "OldestAt = :oldest ADD Attempts :one"
-            ),
-            ExpressionAttributeValues=_values(
-                running=Standing.RUNNING, invocation=invocation, now=now, deadline=deadline, oldest=oldest_at, one=1
-            ),
-            ReturnValues="ALL_OLD",
+        before = self._write(
+            item_key(pair_id, f"batch#{lane}#{name}"),
+            Standing=Standing.RUNNING,
+            Invocation=invocation,
+            Began=now,
+            Deadline=deadline,
+            OldestAt=oldest_at,
         )
-        held = Registered(
-            pair_id,
-            lane,
-            name,
-            Standing.RUNNING,
-            invocation,
-            now,
-            deadline,
-            oldest_at,
-        )
-        if not answer.get("Attributes"):
+        held = Registered(pair_id, lane, name, Standing.RUNNING, invocation, now, deadline, oldest_at)
+        if not before:
             return held, False
-        before = _registered(answer["Attributes"])
+        found = _registered(before)
         held = replace(
             held,
-            attempts=before.attempts + 1,
-            failed_since=before.failed_since,
-            refused_since=before.refused_since,
+            failures=found.failures,
+            failed_since=found.failed_since,
+            refused_since=found.refused_since,
         )
-        return held, before.standing is Standing.RUNNING and before.invocation != invocation
+        return held, found.standing is Standing.RUNNING and found.invocation != invocation
 
     def end(self, held: Registered) -> None:
         """Sign off: every write has been answered, and nothing is due any more."""
@@ -133,26 +121,21 @@ class Register:
         late = lag > self._lag_limit
         place = (held.pair_id, held.lane)
         if late or now - self._noted.get(place, 0.0) >= _PROGRESS_EVERY:
-            changes = {"EndedAt": now, "Lag": lag} | ({"LateAt": now} if late else {})
-            self._client.update_item(
-                TableName=self._table,
-                Key=item_key(held.pair_id, f"progress#{held.lane}"),
-                UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in changes),
-                ExpressionAttributeValues=_values(**changes),
-            )
+            late_at = {"LateAt": now} if late else {}
+            self._write(item_key(held.pair_id, f"progress#{held.lane}"), EndedAt=now, Lag=lag, **late_at)
             self._noted[place] = now
         return lag
 
     def put_off(self, held: Registered) -> None:
         """Nothing of this was written, and it comes again: it stays registered, because it is still due."""
-        self._set(held, held.name, "SET Standing = :standing", standing=Standing.PUT_OFF)
+        self._write(_key(held, held.name), Standing=Standing.PUT_OFF)
 
     def refused(self, held: Registered) -> float:
         """The table's policy refuses this. Returns since when, in seconds since the epoch."""
         if held.refused_since is not None:
             return held.refused_since
         now = self._clock()
-        self._set(held, held.name, "SET RefusedSince = if_not_exists(RefusedSince, :now)", now=now)
+        self._write(_key(held, held.name), RefusedSince=now)
         return now
 
     def failed(
@@ -160,22 +143,18 @@ class Register:
     ) -> None:
         """It fails at the record `name`; `keys` are of that record and of all behind it in the batch."""
         kept, more = _bounded(keys)
-        self._set(
-            held,
-            name,
-            "SET Standing = :failed, Invocation = :invocation, Began = :began, Deadline = :deadline, "
-            "OldestAt = :oldest, Attempts = :attempts, FailedSince = if_not_exists(FailedSince, :now), "
-            "#Error = :error, KeysMissing = :missing, #Keys = :keys",
-            failed=Standing.FAILED,
-            invocation=held.invocation,
-            began=held.began,
-            deadline=held.deadline,
-            oldest=held.oldest_at,
-            attempts=held.attempts,
-            now=self._clock(),
-            error=f"{type(error).__name__}: {error}",
-            missing=keys_missing or more,
-            keys=kept,
+        self._write(
+            _key(held, name),
+            Standing=Standing.FAILED,
+            Invocation=held.invocation,
+            Began=held.began,
+            Deadline=held.deadline,
+            OldestAt=held.oldest_at,
+            FailedSince=self._clock(),
+            Failures=held.failures + 1,
+            Error=f"{type(error).__name__}: {error}",
+            KeysMissing=keys_missing or more,
+            Keys=kept,
         )
         if name != held.name:
             self.end(held)
@@ -191,7 +170,7 @@ class Register:
                 TableName=self._table,
                 Key=item_key(seen.pair_id, f"batch#{seen.lane}#{seen.name}"),
                 ConditionExpression="Invocation = :invocation AND Began = :began",
-                ExpressionAttributeValues=_values(invocation=seen.invocation, began=seen.began),
+                ExpressionAttributeValues={":invocation": pack(seen.invocation), ":began": pack(seen.began)},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
@@ -204,7 +183,7 @@ class Register:
             ConsistentRead=True,
             KeyConditionExpression="#pair = :pair AND begins_with(#item, :prefix)",
             ExpressionAttributeNames={"#pair": "Pair", "#item": "Item"},
-            ExpressionAttributeValues=_values(pair=pair_id, prefix=f"batch#{lane}#" if lane else "batch#"),
+            ExpressionAttributeValues={":pair": pack(pair_id), ":prefix": pack(f"batch#{lane}#" if lane else "batch#")},
         )
         return [_registered(item) for page in pages for item in page["Items"]]
 
@@ -218,23 +197,26 @@ class Register:
             return None
         return Progress(_time(found, "EndedAt") or 0.0, _time(found, "Lag") or 0.0, _time(found, "LateAt"))
 
-    def _set(self, held: Registered, name: str, expression: str, **values: Any) -> None:
-        names = {f"#{word}": word for word in ("Error", "Keys") if f"#{word}" in expression}
-        request: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
-        self._client.update_item(
+    def _write(self, key: Mapping[str, Any], **changes: Any) -> Mapping[str, Any]:
+        """Write attributes of an item; a time that says since when stays. Returns the item as it was before."""
+        terms = [
+            f"#{name} = if_not_exists(#{name}, :{name})" if name in _KEPT else f"#{name} = :{name}" for name in changes
+        ]
+        # Keys of items are in wire format already.
+        keys = {":Keys": {"L": [{"M": dict(key)} for key in changes.pop("Keys")]}} if "Keys" in changes else {}
+        answer = self._client.update_item(
             TableName=self._table,
-            Key=item_key(held.pair_id, f"batch#{held.lane}#{name}"),
-            UpdateExpression=expression,
-            ExpressionAttributeValues=_values(**values),
-            **request,
+            Key=key,
+            UpdateExpression=f"SET {', '.join(terms)}",
+            ExpressionAttributeNames={f"#{name}": name for name in (*changes, *(name[1:] for name in keys))},
+            ExpressionAttributeValues={**{f":{name}": value for name, value in pack_item(changes).items()}, **keys},
+            ReturnValues="ALL_OLD",
         )
+        return answer.get("Attributes", {})
 
 
-def _values(**values: Any) -> dict[str, Any]:
-    """Plain values by the names of an expression. Keys of items are in wire format already and stay as they are."""
-    keys = values.pop("keys", None)
-    packed: dict[str, Any] = {f":{name}": value for name, value in pack_item(values).items()}
-    return packed if keys is None else packed | {":keys": {"L": [{"M": dict(key)} for key in keys]}}
+def _key(held: Registered, name: str) -> dict[str, Any]:
+    return item_key(held.pair_id, f"batch#{held.lane}#{name}")
 
 
 def _bounded(keys: Iterable[Item]) -> tuple[list[Item], bool]:
@@ -260,7 +242,7 @@ def _registered(item: Mapping[str, Any]) -> Registered:
         began=_time(item, "Began") or 0.0,
         deadline=_time(item, "Deadline") or 0.0,
         oldest_at=_time(item, "OldestAt") or 0.0,
-        attempts=unpack(item.get("Attempts", pack(1))),
+        failures=unpack(item.get("Failures", pack(0))),
         failed_since=_time(item, "FailedSince"),
         refused_since=_time(item, "RefusedSince"),
         error=item["Error"]["S"] if "Error" in item else None,
