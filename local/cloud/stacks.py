@@ -110,6 +110,11 @@ def delete(
     return _watched(client, there["StackId"], (), seen, _Deadline(timeout, sleep), good=("DELETE_COMPLETE",))
 
 
+def outputs(cloud: "Tenant", name: str) -> dict[str, str]:
+    """The outputs of the stack, by key."""
+    return _outputs(cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0])
+
+
 class _Deadline:
     def __init__(self, seconds: float, sleep: "Callable[[float], None]") -> None:
         self._left = seconds
