@@ -1,7 +1,8 @@
 """A DynamoDB of dictionaries for tests of the data plane: batch calls, scans and streams of user tables.
 
-It keeps DynamoDB's rules that these tests lean on (25 and 100 per batch, no key twice, a write that changes nothing leaves
-no record, segments by hash of the key), and calls `before` ahead of each call, where a test raises, kills or switches.
+It keeps DynamoDB's rules that these tests lean on (25 and 100 per batch, no key twice, a write that changes nothing
+leaves no record, segments by hash of the key), and calls `before` ahead of each call, where a test raises, kills or
+switches.
 """
 
 from __future__ import annotations

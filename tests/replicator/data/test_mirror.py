@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from replication.errors import ItemRejected, PoisonRecord, Throttled, UnknownStream
+from replication.mirror import Mirror
 from replication.pair import Phase, Side
 from replication.register import Standing
 from replication.values import identity
@@ -207,8 +208,6 @@ class TestFailures:
 
     @pytest.mark.parametrize("event", [{}, {"Records": "x"}, [], None, {"Records": [{}]}, {"Records": ["x"]}])
     def test_an_event_that_is_none_of_a_stream_fails_loudly(self, event: Any) -> None:
-        from replication.mirror import Mirror
-
         with world() as at, pytest.raises(PoisonRecord):
             Mirror(at.state, at.register, at.tables, at.time.clock).run(event, "invocation", at.time.now + 60)
 
@@ -244,23 +243,25 @@ class TestTurns:
         """Race: an invocation reads `source`, hangs, and a turn that cannot see it takes its rest for granted."""
         with world() as at:
             order: list[str] = []
-            begin, read = at.register.begin, at.state.pair
-            at.register.begin = lambda *given: (order.append("register"), begin(*given))[1]  # type: ignore[method-assign]
-            at.state.pair = lambda pair_id: (order.append("read"), read(pair_id))[1]  # type: ignore[method-assign]
+
+            def watch(operation: str, request: dict[str, Any]) -> None:
+                order.append(f"{operation} {request['Key']['Item']['S'].split('#')[0]}")
+
+            at.client.before = watch
             at.mirror(record(0, "a", "1"))
-            assert order[0] == "register"
-            assert "read" in order
+            assert order.index("update_item batch") < max(
+                place for place, call in enumerate(order) if call == "get_item pair"
+            )
 
-    def test_the_turn_changes_the_owner_between_the_first_read_and_the_registration(self) -> None:
+    def test_the_turn_changes_the_owner_just_before_the_registration(self) -> None:
         with world() as at:
-            begin = at.register.begin
 
-            def turned(*given: Any) -> Any:
-                held = begin(*given)
-                at.is_now(pair(owner=Side.TWIN, epoch=1))
-                return held
+            def turned(operation: str, request: dict[str, Any]) -> None:
+                if operation == "update_item":
+                    at.client.before = lambda operation, request: None
+                    at.is_now(pair(owner=Side.TWIN, epoch=1))
 
-            at.register.begin = turned  # type: ignore[method-assign]
+            at.client.before = turned
             assert at.mirror(record(0, "a", "1")).skipped
             assert at.engine.calls == []
             assert at.register.work(PAIR_ID) == []

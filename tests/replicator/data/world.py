@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from moto import mock_aws
 
+from replication.codec import pack_item
 from replication.mirror import Mirror, Outcome
 from replication.pair import Pair, Phase, Population, PopulationState, Side, Table, Turn
 from replication.population import Population as Jobs
@@ -70,27 +71,45 @@ def state_client() -> DynamoDBClient:
     return client
 
 
+class Watched:
+    """A client that tells of each call before it makes it."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self._client = client
+        self.before: Callable[[str, dict[str, Any]], None] = lambda operation, request: None
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if name == "exceptions":
+            return found
+
+        def call(*given: Any, **request: Any) -> Any:
+            self.before(name, request)
+            return found(*given, **request)
+
+        return call
+
+
 @dataclass
 class World:
     """Everything that an invocation needs, and what a test does to it."""
 
-    client: Any
+    client: Watched
     engine: Engine
     time: Time = field(default_factory=Time)
     invocations: int = 0
 
     def __post_init__(self) -> None:
-        self.state = State(self.client, "State")
-        self.register = Register(self.client, "State", self.time.clock)
-        self.segments = Segments(self.client, "State", self.time.clock)
+        client: Any = self.client
+        self.state = State(client, "State")
+        self.register = Register(client, "State", self.time.clock)
+        self.segments = Segments(client, "State", self.time.clock)
         self.tables = Tables(self.engine, self.time.patience(), threads=1)  # type: ignore[arg-type]
         self.means = Means(self.state, self.register, self.segments, self.tables, self.time.patience())
         self.jobs = Jobs(self.means)
 
     def is_now(self, found: Pair) -> None:
         """Write this record over whatever there is."""
-        from replication.codec import pack_item
-
         self.client.put_item(TableName="State", Item=pack_item(found.to_item()))
 
     def mirror(self, *records: Any, seconds: float = 900) -> Outcome:
@@ -126,6 +145,6 @@ class World:
 def world(keys: tuple[str, ...] = ("id",), page: int = 1000, **changes: Any) -> Iterator[World]:
     """A world with a pair in it."""
     with mock_aws():
-        made = World(state_client(), Engine(SOURCE, TWIN, keys=keys, page=page))
+        made = World(Watched(state_client()), Engine(SOURCE, TWIN, keys=keys, page=page))
         made.state.create(pair(**changes))
         yield made
