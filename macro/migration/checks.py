@@ -1,34 +1,71 @@
-"""What is looked at before a template is given back: an invalid one can hang a stack."""
+"""What is looked at before a template is taken on, and before it is given back: an invalid one can hang a stack."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migration.errors import Problem
-from migration.graph import circle, graph_of
+from migration.graph import circle_through, graph_of
+from migration.ids import companion_ids
+from migration.intrinsics import is_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from migration.rules import Move
+    from migration.tables import Table
 
 RESOURCE_LIMIT = 500
 """Resources in one template, a quota of CloudFormation."""
 
+DEPTH_LIMIT = 150
+"""Levels of nesting; no template that people write comes near it, and rewriting is recursive."""
 
-def result_problems(resources: dict[str, Any], before: int) -> list[Problem]:
+
+def depth_problems(template: Mapping[str, Any]) -> list[Problem]:
+    """A problem if the template is nested too deeply to be walked through."""
+    level: list[Any] = [template]
+    for _ in range(DEPTH_LIMIT):
+        level = [
+            member
+            for value in level
+            for member in (value.values() if isinstance(value, dict) else value)
+            if isinstance(member, (dict, list))
+        ]
+        if not level:
+            return []
+    return [Problem("Template", f"it is nested deeper than {DEPTH_LIMIT} levels", "Make it flatter")]
+
+
+def taken_ids(tables: Iterable[Table], moves: Iterable[Move], template: Mapping[str, Any]) -> list[Problem]:
+    """A problem for every id that the macro needs and the template has already."""
+    parameters = template.get("Parameters")
+    taken = {*template["Resources"], *(parameters if is_mapping(parameters) else ())}
+    needed = [(table.id, each) for table in tables for each in companion_ids(table.id)]
+    needed += [(move.old, move.new) for move in moves if not move.is_table]
+    remedy = "Rename the one that is there, or exclude the table from the migration"
+    return [Problem(owner, f"the logical id {each} is taken", remedy) for owner, each in needed if each in taken]
+
+
+def result_problems(resources: dict[str, Any], before: int, tables: Iterable[Table]) -> list[Problem]:
     """What CloudFormation would stumble over in the rewritten resources; `before` is how many the user wrote."""
     problems = []
     if len(resources) > RESOURCE_LIMIT:
+        added = len(resources) - before
         problems.append(
             Problem(
                 "Template",
-                f"{before} resources and the {len(resources) - before} of the migration are more than {RESOURCE_LIMIT}",
+                f"{before} resources and the {added} of the migration are more than {RESOURCE_LIMIT}",
                 "Exclude some tables and migrate them afterwards, or move resources to another stack",
             )
         )
-    found = circle(graph_of(resources))
+    found = circle_through(graph_of(resources), [each for table in tables for each in (table.gate, table.twin)])
     if found:
         problems.append(
             Problem(
                 found[0],
                 f"circular dependency {' -> '.join(found)}",
-                "Take one of these references away; a policy of a role can be an AWS::IAM::Policy of its own",
+                "Take one of these references away; what a role may do can stand in an AWS::IAM::Policy of its own",
             )
         )
     return problems

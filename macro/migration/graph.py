@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections import deque
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
 
 from migration.intrinsics import is_mapping, mentioned
 
-Graph = Mapping[str, set[str]]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    Graph = Mapping[str, set[str]]
+
+_FUNCTION = "AWS::Serverless::Function"
 
 
 def depends_on(resource: Any) -> list[str]:
@@ -19,42 +25,75 @@ def depends_on(resource: Any) -> list[str]:
 
 
 def graph_of(resources: Mapping[str, Any]) -> dict[str, set[str]]:
-    """For each resource the resources of the same template that it comes after."""
-    graph = {}
+    """For each resource the resources of the same template that it comes after.
+
+    A SAM function is two resources, the function and its role: the role alone uses what the policies name. What its
+    events name is used by other resources that SAM makes, not by the function.
+    """
+    graph: dict[str, set[str]] = {}
     for logical_id, resource in resources.items():
-        names = {name for name, _ in mentioned(resource)}
-        names.update(depends_on(resource))
-        graph[logical_id] = {name for name in names if name in resources}
-    return graph
+        properties = resource.get("Properties") if is_mapping(resource) else None
+        if is_mapping(properties) and resource.get("Type") == _FUNCTION:
+            role = f"{logical_id}Role"
+            own = {key: value for key, value in properties.items() if key not in ("Policies", "Events")}
+            graph[logical_id] = _names(own, resource) | {role}
+            graph[role] = _names(properties.get("Policies"))
+        else:
+            graph[logical_id] = _names(resource, resource)
+    return {each: {name for name in names if name in graph} for each, names in graph.items()}
 
 
-def circle(graph: Graph) -> list[str]:
-    """The ids along one circle, its first id repeated at its end; empty if there is none."""
-    done: set[str] = set()
-    for start in graph:
-        found = _circle_from(start, graph, done)
-        if found:
-            return found
+def in_order(graph: Graph, wanted: Iterable[str]) -> list[str]:
+    """The ids of `wanted`, each behind those that it comes after in the graph; otherwise in their order."""
+    wanted = list(wanted)
+    done: dict[str, None] = {}
+    for start in wanted:
+        for each in _behind(start, graph, set(done)):
+            done.setdefault(each)
+    return [each for each in done if each in set(wanted)]
+
+
+def circle_through(graph: Graph, ids: Iterable[str]) -> list[str]:
+    """The ids along a circle that leads through one of `ids`, the first repeated at its end; empty if there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError:
+        return next(filter(None, (_circle(graph, start) for start in ids)), [])
     return []
 
 
-def _circle_from(start: str, graph: Graph, done: set[str]) -> list[str]:
-    """Depth first without recursion: `path` holds the way to where we are, `done` what leads to no circle."""
-    if start in done:
-        return []
-    path, on_path = [start], {start}
-    rests = [iter(sorted(graph[start]))]
+def _circle(graph: Graph, start: str) -> list[str]:
+    """The shortest way from `start` back to itself."""
+    came_from: dict[str, str] = {}
+    rest = deque([start])
+    while rest:
+        here = rest.popleft()
+        for following in sorted(graph.get(here, ())):
+            if following == start:
+                way = [start, here]
+                while way[-1] != start:
+                    way.append(came_from[way[-1]])
+                return way[::-1]
+            if following not in came_from:
+                came_from[following] = here
+                rest.append(following)
+    return []
+
+
+def _behind(start: str, graph: Graph, done: set[str]) -> Iterator[str]:
+    """`start` and everything that it comes after, the first to be made first; without recursion."""
+    path = [(start, iter(sorted(graph.get(start, ()))))]
+    done.add(start)
     while path:
-        following = next(rests[-1], None)
+        here, rest = path[-1]
+        following = next((each for each in rest if each not in done), None)
         if following is None:
-            rests.pop()
-            last = path.pop()
-            on_path.discard(last)
-            done.add(last)
-        elif following in on_path:
-            return [*path[path.index(following) :], following]
-        elif following not in done:
-            path.append(following)
-            on_path.add(following)
-            rests.append(iter(sorted(graph[following])))
-    return []
+            path.pop()
+            yield here
+        else:
+            done.add(following)
+            path.append((following, iter(sorted(graph.get(following, ())))))
+
+
+def _names(value: Any, resource: Any = None) -> set[str]:
+    return {name for name, _ in mentioned(value)} | set(depends_on(resource))

@@ -14,19 +14,19 @@ class CannotRename(Exception):
     """No other name can be made of this one; the text says why."""
 
 
-def renamed(name: Any, limit: int = TABLE_NAME_LIMIT) -> Any:
+def renamed(name: Any, limit: int = TABLE_NAME_LIMIT, suffix: str = SUFFIX) -> Any:
     """`name` with a suffix, whatever it is made of; never resolves an intrinsic.
 
     Raises CannotRename when the name is no text, grows too long or comes out of a macro.
     """
-    return map_branches(name, lambda branch: _renamed(branch, limit))
+    return map_branches(name, lambda branch: _renamed(branch, limit, suffix))
 
 
-def _renamed(name: Any, limit: int) -> Any:
+def _renamed(name: Any, limit: int, suffix: str) -> Any:
     if is_no_value(name):
         return name
     if isinstance(name, (str, int)) and not isinstance(name, bool):
-        text = f"{name}{SUFFIX}"
+        text = f"{name}{suffix}"
         if len(text) > limit:
             raise CannotRename(f"{text} is longer than {limit} characters")
         return text
@@ -35,9 +35,9 @@ def _renamed(name: Any, limit: int) -> Any:
         raise CannotRename("it is not a text that a suffix can be put to")
     argument = name[function]
     if function == "Ref":
-        return {"Fn::Sub": f"${{{argument}}}{SUFFIX}"}
+        return {"Fn::Sub": f"${{{argument}}}{suffix}"}
     if function == "Fn::Sub" and isinstance(argument, str):
-        return {"Fn::Sub": argument + SUFFIX}
+        return {"Fn::Sub": argument + suffix}
     if function == "Fn::Sub" and isinstance(argument, list) and argument and isinstance(argument[0], str):
-        return {"Fn::Sub": [argument[0] + SUFFIX, *argument[1:]]}
-    return {"Fn::Sub": [f"${{Name}}{SUFFIX}", {"Name": name}]}
+        return {"Fn::Sub": [argument[0] + suffix, *argument[1:]]}
+    return {"Fn::Sub": [f"${{Name}}{suffix}", {"Name": name}]}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from migration.errors import Problem
 from migration.ids import twin_id
-from migration.intrinsics import is_mapping, mentioned
-from migration.names import renamed
+from migration.intrinsics import NO_VALUE, is_mapping, mentioned
+from migration.names import CannotRename, renamed
 from migration.rules import Rule
 from migration.stages import Stage
 
@@ -35,14 +35,17 @@ class Outputs:
     problems: list[Problem] = field(default_factory=list)
 
 
-def outputs(given: dict[str, Any], new_walk: Callable[[], Walk]) -> Outputs:
+def outputs(given: Any, new_walk: Callable[[], Walk]) -> Outputs:
     """The Outputs section rewritten."""
     found = Outputs()
+    if not is_mapping(given):
+        return found
     for output_id, output in given.items():
         walk = new_walk()
         export = output.get("Export") if is_mapping(output) else None
         if not is_mapping(export):
-            found.section[output_id] = walk.rewrite(output, Rule.DATA)
+            # What a Fn::ForEach makes may be exports; to change them last is right for both.
+            found.section[output_id] = walk.rewrite(output, Rule.DATA if is_mapping(output) else Rule.LATE)
             continue
         found.section[output_id] = walk.rewrite(output, Rule.LATE)
         tables = _tables(output.get("Value"), walk)
@@ -51,8 +54,13 @@ def outputs(given: dict[str, Any], new_walk: Callable[[], Walk]) -> Outputs:
         _second(found, given, output_id, walk.rewrite(output, Rule.TWIN), export.get("Name"))
         if walk.stage is Stage.CLEANUP:
             for table in tables:
-                found.changing.setdefault(table, []).append(export.get("Name"))
+                found.changing.setdefault(table, []).append(_if_there(output, export.get("Name")))
     return found
+
+
+def _if_there(output: dict[str, Any], name: Any) -> Any:
+    """The name of an export, or nothing where the output's condition keeps it away."""
+    return {"Fn::If": [output["Condition"], name, NO_VALUE]} if "Condition" in output else name
 
 
 def _second(found: Outputs, given: dict[str, Any], output_id: str, output: dict[str, Any], name: Any) -> None:
@@ -61,7 +69,14 @@ def _second(found: Outputs, given: dict[str, Any], output_id: str, output: dict[
         found.problems.append(
             Problem(f"Output {output_id}", f"the output id {second} is taken", f"Rename the output {second}")
         )
-    found.section[second] = {**output, "Export": {"Name": renamed(name, EXPORT_NAME_LIMIT)}}
+    try:
+        found.section[second] = {**output, "Export": {"Name": renamed(name, EXPORT_NAME_LIMIT)}}
+    except CannotRename as reason:
+        found.problems.append(
+            Problem(
+                f"Output {output_id}", f"no second export can be named after it: {reason}", "Change its export's name"
+            )
+        )
 
 
 def _tables(value: Any, walk: Walk) -> list[str]:

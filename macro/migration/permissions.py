@@ -11,6 +11,7 @@ the list that it stands in; a single value becomes a list.
 
 from __future__ import annotations
 
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from migration.intrinsics import function_of, is_mapping, map_branches
@@ -52,16 +53,20 @@ def both(walk: Walk, value: Any) -> Any:
 
 
 def _policies(walk: Walk, value: Any) -> Any:
+    """The twins' policies stand last: SAM numbers them, and renumbering would take a policy away for a moment."""
     single = not isinstance(value, list)
     found: list[Any] = []
+    twins: list[Any] = []
     for policy in [value] if single else value:
         if is_mapping(policy) and "Statement" in policy:
             found.append(walk.rewrite(policy, Rule.LATE))
         else:
-            found.extend(_pair(walk, policy))
-    if single:
-        return found[0] if len(found) == 1 else found
-    return _unless_same(value, found)
+            first, *rest = _pair(walk, policy)
+            found.append(first)
+            twins.extend(rest)
+    if single and not twins:
+        return found[0]
+    return _unless_same(value, [*found, *twins])
 
 
 def _both(walk: Walk, value: Any) -> Any:
@@ -103,6 +108,6 @@ def _conditions(walk: Walk, value: Any) -> Any:
     return {**value, **changed} if changed else value
 
 
-def _unless_same(value: list[Any], found: list[Any]) -> list[Any]:
-    same = len(value) == len(found) and all(one is other for one, other in zip(value, found, strict=True))
+def _unless_same(value: Any, found: list[Any]) -> Any:
+    same = isinstance(value, list) and len(value) == len(found) and all(map(is_, value, found))
     return value if same else found

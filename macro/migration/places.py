@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from migration.connectors import CONNECTOR, embedded
+from migration.graphql import graphql_api
 from migration.permissions import policies
+from migration.replacements import Replaced
 from migration.rules import Rule
 from migration.streams import StreamReader
 
@@ -42,6 +45,9 @@ _PERMISSION_TYPES = (
     "AWS::SecretsManager::ResourcePolicy",
 )
 
+_ANYWHERE: Places = {"Connectors": embedded}
+"""Attributes that any resource may have."""
+
 _KINDS = {
     **dict.fromkeys(_PERMISSION_TYPES, _PERMISSION),
     "AWS::Lambda::EventSourceMapping": Kind(
@@ -49,16 +55,29 @@ _KINDS = {
     ),
     "AWS::Serverless::Function": Kind(
         places={
+            **_ANYWHERE,
             "Properties": {
                 "Policies": policies,
                 "Events": {"*": {"Properties": StreamReader("Stream", ("StartingPosition",))}},
-            }
+            },
         }
     ),
-    "AWS::Serverless::StateMachine": Kind(places={"Properties": {"Policies": policies}}),
+    "AWS::Serverless::StateMachine": Kind(places={**_ANYWHERE, "Properties": {"Policies": policies}}),
+    "AWS::Serverless::GraphQLApi": Kind(places={**_ANYWHERE, "Properties": graphql_api}),
+    "AWS::Serverless::Connector": Kind(rule=Rule.LATE, places=CONNECTOR),
+    "AWS::Pipes::Pipe": Kind(
+        places={
+            "Properties": StreamReader(
+                "Source",
+                ("SourceParameters", "DynamoDBStreamParameters", "StartingPosition"),
+                Replaced("Source", "Name", 64),
+            )
+        }
+    ),
+    "AWS::Glue::Integration": Kind(places={"Properties": Replaced("SourceArn", "IntegrationName", 128)}),
 }
 
-_ANYTHING = Kind()
+_ANYTHING = Kind(places=_ANYWHERE)
 
 
 def kind_of(resource_type: object) -> Kind:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import is_
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
+from migration.fixed_names import FixedNames
 from migration.intrinsics import reference, replace_variables, sub_parts
 from migration.permissions import is_statement, statement
 from migration.rules import Move, Rule
@@ -32,14 +34,19 @@ NOWHERE: Places = {}
 
 @dataclass
 class Walk:
-    """One pass over one resource (or output) at one stage."""
+    """One pass over one resource or output at one stage, and what it saw on its way."""
 
     stage: Stage
     moves: Mapping[str, Move]
+    names: FixedNames = field(default_factory=FixedNames)
+    tied: Mapping[str, str] = field(default_factory=dict)
+    """Gates by table, where the order is made by the reference itself (see `_tie`)."""
     touched: set[str] = field(default_factory=set)
     """Tables that were found in a place where running code uses them: their gate comes first."""
     readers: list[str] = field(default_factory=list)
     """Tables whose stream is read, once for each reader."""
+    problems: list[str] = field(default_factory=list)
+    """Names that cannot be changed where a change of theirs is needed."""
 
     def rewrite(self, value: Any, rule: Rule, places: Places = NOWHERE) -> Any:
         """`value` with every reference as `rule` wants it, or by the rule of the place it stands in."""
@@ -47,7 +54,9 @@ class Walk:
             return self._object(value, rule, places)
         if isinstance(value, list):
             items = [self.rewrite(item, rule, places) for item in value]
-            return value if all(map(_same, items, value)) else items
+            return value if all(map(is_, items, value)) else items
+        if rule is Rule.TWIN and isinstance(value, str):
+            return self.names.in_text(value)
         return value
 
     def name(self, logical_id: str, attribute: str, rule: Rule) -> str:
@@ -55,12 +64,25 @@ class Walk:
         move = self.moves.get(logical_id)
         if move is None:
             return logical_id
+        moment = rule if move.since is None else move.since
         if rule is Rule.DATA:
             if move.is_table:
                 self.touched.add(move.old)
             if attribute == "StreamArn":
-                rule = Rule.LATE
-        return move.new if self.stage >= rule else move.old
+                moment = Rule.LATE
+        return move.new if self.stage >= moment else move.old
+
+    def members(self, value: dict[str, Any], rule: Rule, places: Places = NOWHERE) -> dict[str, Any]:
+        """An object, each of its members rewritten by the place it stands in."""
+        changed: dict[str, Any] = {}
+        for key, member in value.items():
+            place = (places.get(key) or places.get("*", NOWHERE)) if places else NOWHERE
+            new = place(self, member, rule) if callable(place) else self.rewrite(member, rule, place)
+            if new is member and self.names:
+                new = self._by_name(value, key, member, rule)
+            if new is not member:
+                changed[key] = new
+        return {**value, **changed} if changed else value
 
     def _object(self, value: dict[str, Any], rule: Rule, places: Places) -> dict[str, Any]:
         if len(value) == 1:
@@ -70,20 +92,25 @@ class Walk:
                 return rewriter(self, value, argument, rule)
             if key == "Fn::If":
                 # Both branches stand in the place that the function stands in.
-                return _changed(value, key, self.rewrite(argument, rule, places))
+                new = self.rewrite(argument, rule, places)
+                return value if new is argument else {key: new}
         elif is_statement(value) and rule in (Rule.DATA, Rule.LATE):
             return statement(self, value)
         return self.members(value, rule, places)
 
-    def members(self, value: dict[str, Any], rule: Rule, places: Places = NOWHERE) -> dict[str, Any]:
-        """An object, each of its members rewritten by the place it stands in."""
-        changed: dict[str, Any] = {}
-        for key, member in value.items():
-            place = (places.get(key) or places.get("*", NOWHERE)) if places else NOWHERE
-            new = place(self, member, rule) if callable(place) else self.rewrite(member, rule, place)
-            if new is not member:
-                changed[key] = new
-        return {**value, **changed} if changed else value
+    def _by_name(self, value: dict[str, Any], key: str, member: Any, rule: Rule) -> Any:
+        """A table that is named by what its TableName says, in a place that is there for a table's name."""
+        found = self.names.named(value, key, member)
+        if found is None:
+            return member
+        new = self.name(found.table, "", rule)
+        moved = member if new == found.table else {"Ref": new}
+        if rule is Rule.DATA and found.table in self.tied:
+            moved = self._tie(moved, found.table)
+        if moved is member or found.condition is None:
+            return moved
+        # Without the table its name stays what it was: nobody can refer to a resource that does not exist.
+        return {"Fn::If": [found.condition, moved, member]}
 
     def _reference(self, value: dict[str, Any], argument: Any, rule: Rule) -> dict[str, Any]:
         found = reference(value)
@@ -92,41 +119,57 @@ class Walk:
         old, attribute = found
         new = self.name(old, attribute, rule)
         if new == old:
-            return value
-        if "Ref" in value:
-            return {"Ref": new}
-        if isinstance(argument, str):
-            return {"Fn::GetAtt": f"{new}.{attribute}" if attribute else new}
-        return {"Fn::GetAtt": [new, *argument[1:]]}
+            moved = value
+        elif "Ref" in value:
+            moved = {"Ref": new}
+        elif isinstance(argument, str):
+            moved = {"Fn::GetAtt": f"{new}.{attribute}" if attribute else new}
+        else:
+            moved = {"Fn::GetAtt": [new, *argument[1:]]}
+        return self._tie(moved, old) if rule is Rule.DATA and old in self.tied else moved
 
     def _sub(self, value: dict[str, Any], argument: Any, rule: Rule) -> dict[str, Any]:
         parts = sub_parts(argument)
         if parts is None:
             return self.members(value, rule)
         text, local = parts
+        ties: dict[str, Any] = {}
 
         def rename(variable: str) -> str:
             if variable in local:
                 return variable
-            logical_id, dot, attribute = variable.partition(".")
-            return self.name(logical_id, attribute, rule) + dot + attribute
+            old, dot, attribute = variable.partition(".")
+            new = self.name(old, attribute, rule)
+            if rule is Rule.DATA and old in self.tied:
+                stands_for = variable.replace(".", "")
+                moved = {"Fn::GetAtt": [new, attribute]} if attribute else {"Ref": new}
+                ties[stands_for] = self._tie(moved, old)
+                return stands_for
+            return new + dot + attribute
 
         new_text = replace_variables(text, rename)
-        if isinstance(argument, str):
-            return value if new_text == text else {"Fn::Sub": new_text}
-        new_local = self.members(local, rule)
-        return value if new_text == text and new_local is local else {"Fn::Sub": [new_text, new_local]}
+        if rule is Rule.TWIN:
+            new_text = self.names.in_sub(new_text)
+        new_local = {**self.members(local, rule), **ties} if ties else self.members(local, rule)
+        if new_text == text and new_local is local:
+            return value
+        return {"Fn::Sub": [new_text, new_local] if new_local else new_text}
+
+    def _tie(self, moved: dict[str, Any], table: str) -> dict[str, Any]:
+        """A reference that comes after the gate because it names it, and still has the value of `moved`.
+
+        DependsOn on a gate that exists under a condition is an error to cfn-lint where the dependent has not the same
+        condition. The reference itself already stands in the branch that is only looked at when the table exists.
+        """
+        return {"Fn::Select": [0, [moved, {"Ref": self.tied[table]}]]}
+
+    def _join(self, value: dict[str, Any], argument: Any, rule: Rule) -> dict[str, Any]:
+        new = self.rewrite(self.names.in_join(argument) if rule is Rule.TWIN else argument, rule)
+        return value if new is argument else {"Fn::Join": new}
 
     _functions: ClassVar[dict[Any, Callable[[Walk, dict[str, Any], Any, Rule], dict[str, Any]]]] = {
         "Ref": _reference,
         "Fn::GetAtt": _reference,
         "Fn::Sub": _sub,
+        "Fn::Join": _join,
     }
-
-
-def _same(one: object, other: object) -> bool:
-    return one is other
-
-
-def _changed(value: dict[str, Any], key: str, member: Any) -> dict[str, Any]:
-    return value if member is value[key] else {key: member}

@@ -27,4 +27,6 @@ class Move:
 
     old: str
     new: str
-    is_table: bool = True
+    is_table: bool = False
+    since: int | None = None
+    """The stage from which on every reference names the new id, whatever its rule; None leaves it to the rule."""

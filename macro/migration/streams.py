@@ -16,6 +16,7 @@ from migration.stages import Stage
 
 if TYPE_CHECKING:
     from migration.references import Walk
+    from migration.replacements import Replaced
     from migration.rules import Rule
 
 READERS_PER_SHARD = 2
@@ -28,6 +29,7 @@ class StreamReader:
 
     stream: str
     position: tuple[str, ...]
+    replaced: Replaced | None = None
 
     def __call__(self, walk: Walk, value: Any, rule: Rule) -> Any:
         """The reader rewritten; notes whose stream it reads."""
@@ -37,9 +39,11 @@ class StreamReader:
         tables = [each for each, attribute in mentioned(value.get(self.stream)) if _is_stream(walk, each, attribute)]
         if value.get("Enabled") is not False:
             walk.readers.extend(tables)
-        if tables and walk.stage is Stage.CLEANUP:
-            return _with(new, self.position, "TRIM_HORIZON")
-        return new
+        if not tables or walk.stage < Stage.CLEANUP:
+            return new
+        if self.replaced is not None:
+            new = self.replaced.renamed(walk, value, new)
+        return _with(new, self.position, "TRIM_HORIZON")
 
 
 def reader_problems(readers: dict[str, list[str]]) -> list[Problem]:

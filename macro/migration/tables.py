@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from migration.errors import Problem
-from migration.ids import companion_ids, gate_id, twin_id
+from migration.ids import gate_id, twin_id
 from migration.intrinsics import is_mapping
 from migration.options import KEY, Options, read_table_options, read_template_options
 from migration.simple_table import SIMPLE_TABLE, as_table
@@ -71,20 +71,6 @@ def find_tables(template: Mapping[str, Any], problems: list[Problem]) -> list[Ta
         else:
             tables.append(Table(table_id, table, options))
     return tables
-
-
-def taken_ids(tables: list[Table], template: Mapping[str, Any]) -> list[Problem]:
-    """A problem for every id that the macro needs and the template has already."""
-    parameters = template.get("Parameters")
-    taken = {*template["Resources"], *(parameters if is_mapping(parameters) else ())}
-    return [
-        Problem(
-            table.id, f"the logical id {needed} is taken", f"Rename {needed}, or exclude {table.id} from the migration"
-        )
-        for table in tables
-        for needed in companion_ids(table.id)
-        if needed in taken
-    ]
 
 
 def _encrypted(resource: Mapping[str, Any]) -> bool:

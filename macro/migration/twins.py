@@ -17,7 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 from migration.errors import Problem
-from migration.intrinsics import is_mapping, is_no_value, map_branches
+from migration.fixed_names import FixedName
+from migration.intrinsics import function_of, is_mapping, is_no_value, map_branches
 from migration.names import CannotRename, renamed
 from migration.options import KEY
 from migration.stages import Stage
@@ -64,13 +65,17 @@ def policy(properties: Any) -> Any:
     return map_branches(given, _document)
 
 
-def _document(value: Any) -> Any:
-    return value.get("PolicyDocument") if is_mapping(value) and "PolicyDocument" in value else value
-
-
 def twin_policy(table: Table) -> Any:
     """The user's own policy for the twin."""
     return policy({**table.properties, **table.options.properties})
+
+
+def fixed_name(table: Table) -> FixedName | None:
+    """The names of source and twin, where the source has a fixed one (call it when table_problems found nothing)."""
+    name = table.properties.get("TableName")
+    if name is None or is_no_value(name):
+        return None
+    return FixedName(table.id, name, _twin_name(table), table.resource.get("Condition"))
 
 
 def table_problems(table: Table) -> list[Problem]:
@@ -84,22 +89,15 @@ def table_problems(table: Table) -> list[Problem]:
         problems.append(
             Problem(table.id, "vector indexes cannot be migrated", f"Exclude {table.id}, or take the indexes off it")
         )
-    problems.extend(_name_problems(table))
-    return problems
-
-
-def _name_problems(table: Table) -> list[Problem]:
-    remedy = f"Set Metadata: {{{KEY}: {{TwinName: ...}}}} on {table.id}"
-    name = table.properties.get("TableName")
-    if table.options.twin_name is not None:
-        same = table.options.twin_name == name
-        return [Problem(table.id, "option TwinName is the source's own name", "Choose another name")] if same else []
+    if not all(map(_is_plain, [*_branches(policy(table.properties)), *_branches(twin_policy(table))])):
+        problems.append(_policy_problem(table.id))
     try:
-        if "TableName" in table.properties:
-            renamed(name)
+        if _twin_name(table) == table.properties.get("TableName") is not None:
+            problems.append(Problem(table.id, "option TwinName is the source's own name", "Choose another name"))
     except CannotRename as reason:
-        return [Problem(table.id, f"no name for the twin can be made of TableName: {reason}", remedy)]
-    return []
+        what = f"no name for the twin can be made of TableName: {reason}"
+        problems.append(Problem(table.id, what, f"Set Metadata: {{{KEY}: {{TwinName: ...}}}} on {table.id}"))
+    return problems
 
 
 def _twin_properties(table: Table, stage: Stage) -> dict[str, Any]:
@@ -107,11 +105,34 @@ def _twin_properties(table: Table, stage: Stage) -> dict[str, Any]:
     for name in _NEVER_COPIED if stage >= Stage.CLEANUP else (*_NEVER_COPIED, *_ONLY_AT_CLEANUP):
         properties.pop(name, None)
     properties["SSESpecification"] = table.options.sse_specification
-    if table.options.twin_name is not None:
-        properties["TableName"] = table.options.twin_name
-    elif "TableName" in properties:
-        properties["TableName"] = renamed(properties["TableName"])
+    name = _twin_name(table)
+    if name is not None:
+        properties["TableName"] = name
     return properties
+
+
+def _twin_name(table: Table) -> Any:
+    """The TableName of the twin, None if it has none; raises CannotRename."""
+    if table.options.twin_name is not None:
+        return table.options.twin_name
+    return renamed(table.properties["TableName"]) if "TableName" in table.properties else None
+
+
+def _document(value: Any) -> Any:
+    return value.get("PolicyDocument") if is_mapping(value) else value
+
+
+def _is_plain(document: Any) -> bool:
+    """Whether the statements of a policy can be seen: intrinsics stand at most for single values in it."""
+    if document is None or is_no_value(document):
+        return True
+    return is_mapping(document) and function_of(document) is None and not _holds(document, "Fn::Transform")
+
+
+def _holds(value: Any, function: str) -> bool:
+    if is_mapping(value):
+        return function in value or any(_holds(member, function) for member in value.values())
+    return isinstance(value, list) and any(_holds(member, function) for member in value)
 
 
 def _stream(table: Table) -> Any:
@@ -123,6 +144,14 @@ def _branches(value: Any) -> list[Any]:
     found: list[Any] = []
     map_branches(value, found.append)
     return found
+
+
+def _policy_problem(table_id: str) -> Problem:
+    return Problem(
+        table_id,
+        "its ResourcePolicy is not plain JSON, so the gate cannot put its own statements beside it",
+        "Write PolicyDocument as a mapping with its statements in the template",
+    )
 
 
 def _stream_view(table_id: str, view: str) -> Problem:

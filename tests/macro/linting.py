@@ -14,6 +14,7 @@ from tests.macro.templates import Template
 
 Findings = frozenset[tuple[str, str]]
 
+_PATH = re.compile(r" at 'Resources/[^']*'")
 _TWIN = re.compile(twin_id(r"\b(\w+?)") + r"\b")
 
 
@@ -30,4 +31,4 @@ def new_findings(before: Template, after: Template) -> Findings:
 @functools.cache
 def _findings(text: str) -> Findings:
     found = lint(text, config=ManualArgs(regions=["us-east-1"], include_checks=["W", "E"]))
-    return frozenset((match.rule.id, _TWIN.sub(r"\1", match.message)) for match in found)
+    return frozenset((match.rule.id, _PATH.sub("", _TWIN.sub(r"\1", match.message))) for match in found)

@@ -25,7 +25,7 @@ def load(path: Path) -> Template:
     """A template file, its short tags written out."""
     template, matches = cfnlint.decode.decode(str(path))
     assert template is not None, (path, matches)
-    plain: Template = json.loads(json.dumps(template))
+    plain: Template = json.loads(json.dumps(template, default=str))
     return plain
 
 
