@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud import stacks
+from local.cloud import Cloud, Settings, stacks
 from tests.local.lab import Lab, eventually
 
 # Notes every event with the stack's status at that moment; answers as the properties say.
@@ -211,6 +211,85 @@ def test_an_asynchronous_invocation_that_fails_is_repeated_as_its_configuration_
     creations = [event for event in provider.events() if event["RequestType"] == "Create"]
     assert len(creations) == 2
     assert creations[0]["RequestId"] == creations[1]["RequestId"]
+
+
+class TestOrder:
+    def test_resources_that_do_not_depend_on_each_other_are_updated_at_once(self, provider: Provider) -> None:
+        slow = provider.resource(OnCreate="later", ServiceTimeout="2")
+        began = time.monotonic()
+        with pytest.raises(stacks.StackFailed):
+            provider.deploy({"Thing": slow, "Other": slow})
+        assert time.monotonic() - began < 2 + 2
+        assert {event["LogicalResourceId"] for event in provider.events() if event["RequestType"] == "Create"} == {
+            "Thing",
+            "Other",
+        }
+
+    def test_a_dependent_waits(self, provider: Provider) -> None:
+        first = provider.resource(Linger="0")
+        provider.deploy({"B": first, "A": {**provider.resource(), "DependsOn": "B"}})
+        assert [event["LogicalResourceId"] for event in provider.events()] == ["B", "A"]
+
+    def test_a_failure_cancels_what_is_under_way_and_asks_its_provider_to_undo_it(self, provider: Provider) -> None:
+        provider.deploy({"Thing": provider.resource(A="1"), "Other": provider.resource(A="1")})
+        slow = provider.resource(A="2", OnUpdate="later", ServiceTimeout="60")
+        began = time.monotonic()
+        with pytest.raises(stacks.StackFailed) as failed:
+            provider.deploy({"Thing": slow, "Other": provider.resource(A="2", OnUpdate="fail")})
+        assert time.monotonic() - began < 20
+        assert "because of the test" in failed.value.reason
+        cancelled = [event for event in failed.value.events if event.reason == "Resource update cancelled"]
+        assert [event.logical_id for event in cancelled] == ["Thing"]
+        updates = [event for event in provider.events() if event["RequestType"] == "Update"]
+        undone = [event["LogicalResourceId"] for event in updates if event["ResourceProperties"]["A"] == "1"]
+        assert sorted(undone) == ["Other", "Thing"]
+
+    def test_a_cancelled_creation_is_deleted(self, provider: Provider) -> None:
+        slow = provider.resource(OnCreate="later", ServiceTimeout="60")
+        with pytest.raises(stacks.StackFailed) as failed:
+            provider.deploy({"Thing": slow, "Other": provider.resource(OnCreate="fail")})
+        assert failed.value.status == "ROLLBACK_COMPLETE"
+        deleted = [event["LogicalResourceId"] for event in provider.events() if event["RequestType"] == "Delete"]
+        assert sorted(deleted) == ["Other", "Thing"]
+
+    def test_what_does_not_change_is_not_touched(self, provider: Provider) -> None:
+        provider.deploy({"One": parameter("1"), "Two": parameter("1")})
+        events = provider.deploy({"One": parameter("1"), "Two": parameter("2"), "Three": parameter("3")}).events
+        assert [(event.logical_id, event.status) for event in events if "SSM" in event.type] == [
+            ("Three", "CREATE_IN_PROGRESS"),
+            ("Three", "CREATE_COMPLETE"),
+            ("Two", "UPDATE_IN_PROGRESS"),
+            ("Two", "UPDATE_COMPLETE"),
+        ]
+
+    def test_an_update_can_be_cancelled(self, provider: Provider) -> None:
+        provider.deploy({"Thing": provider.resource(A="1")})
+        slow = provider.resource(A="2", OnUpdate="later", ServiceTimeout="60")
+
+        def cancel() -> None:
+            eventually(lambda: len(provider.events()) == 2)
+            provider.lab.client("cloudformation").cancel_update_stack(StackName="app")
+
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        with pytest.raises(stacks.StackFailed) as failed:
+            provider.deploy({"Thing": slow})
+        thread.join()
+        assert failed.value.status == "UPDATE_ROLLBACK_COMPLETE"
+        assert provider.asked()[1:] == [("Update", "UPDATE_IN_PROGRESS"), ("Update", "UPDATE_ROLLBACK_IN_PROGRESS")]
+
+    def test_the_order_can_be_shuffled_repeatably(self) -> None:
+        names = [f"P{number}" for number in range(8)]
+        orders = []
+        for seed in (0, 1, 1, 2):
+            with Cloud(Settings(shuffle=seed)) as cloud:
+                resources = {name: parameter("x") for name in names}
+                events = stacks.deploy(cloud, "app", json.dumps({"Resources": resources})).events
+                orders.append([event.logical_id for event in events if event.status == "CREATE_COMPLETE"][:-1])
+        assert orders[0] == names
+        assert orders[1] == orders[2]
+        assert len({tuple(order) for order in orders}) == 3
+        assert all(sorted(order) == names for order in orders)
 
 
 def put(url: str, answer: dict[str, Any]) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from local.cloud.mends import (
     batches,
     changes,
+    deployment,
     executions,
     expiry,
     exports,
@@ -43,6 +44,7 @@ MENDS = (
     changes,
     exports,
     providers,
+    deployment,
     tables,
     # functions
     failures,

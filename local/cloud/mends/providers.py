@@ -37,6 +37,22 @@ class ProviderFailed(RuntimeError):
         self.physical_id = physical_id
 
 
+class Abandoned(ProviderFailed):
+    """Nobody waits for the answer any more: another resource of the stack failed meanwhile."""
+
+
+# (stack id, token) of every answer that is being waited for.
+_awaited: set[tuple[str, str]] = set()
+ABANDONED = {"Status": "ABANDONED"}
+
+
+def abandon(stack_id: str) -> None:
+    """Ends the waiting for all providers of the stack, as CloudFormation does when a resource fails."""
+    resources = emulator.module("services.cloudformation.custom_resource")
+    for token in [token for stack, token in _awaited if stack == stack_id]:
+        resources.deliver_response(token, ABANDONED)
+
+
 def mend(_settings: "Settings") -> None:
     provisioners = emulator.module("services.cloudformation.provisioners")
     stacks = emulator.module("services.cloudformation.stacks")
@@ -77,7 +93,9 @@ def ask_provider(  # the signature is ministack's
         event["OldResourceProperties"] = resources._normalise_resource_properties(old_props)
     answered = resources.register_token(token)
     _invoke(str(properties.get("ServiceToken", "")), event)
+    _awaited.add((stack_id, token))
     answered.wait(timeout=int(properties.get("ServiceTimeout") or 3600))
+    _awaited.discard((stack_id, token))
     with resources._lock:
         answer = (resources._pending.pop(token, None) or {}).get("result")
     return _read(answer, request_id, physical_id)
@@ -92,6 +110,8 @@ def _invoke(service_token: str, event: dict[str, Any]) -> None:
 
 
 def _read(answer: Any, request_id: str, physical_id: str | None) -> tuple[str, dict[str, Any]]:
+    if answer is ABANDONED:
+        raise Abandoned("cancelled")
     if answer is None:
         raise ProviderFailed(
             "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId "
