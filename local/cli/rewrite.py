@@ -127,8 +127,14 @@ class _Rewriter:
         added = {
             key for key in want if key not in spans and not (key in merged and self.merges(merged[key], want[key]))
         }
-        insertions = [
-            (None if behind is None else spans[behind], {key: want[key]}) for behind, key in _added(want, added, spans)
+        kept = [span for name, span in spans.items() if name in want]
+        if not kept:
+            raise _CannotEdit
+        # With no key before it, it goes to the end: what stands above the first key may be a comment that belongs
+        # to it.
+        insertions: list[tuple[_Span | None, Any]] = [
+            (kept[-1] if behind is None else spans[behind], {key: want[key]})
+            for behind, key in _added(want, added, spans)
         ]
         self.members(node, list(spans.values()), [name in want for name in spans], insertions)
 
