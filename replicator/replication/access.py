@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from replication.errors import PolicyConflict, StaleTurn, TableGone
 from replication.pair import Damage, Pair, Placed, Side
-from replication.policies import LARGEST, Mode, Roles, document, left_behind, put_by_us, same
+from replication.policies import LARGEST, Mode, Roles, digest, document, left_behind, put_by_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,7 +84,7 @@ class Access:
         wanted = self._document(pair, side, mode, token)
         revision = self._put(pair, side, wanted, token)
         return self._state.note_policy(
-            pair.pair_id, token, side, Placed(revision=revision, mode=mode, token=token, at=self._clock())
+            pair.pair_id, token, side, Placed(revision, mode, token, self._clock(), digest(wanted))
         )
 
     def leave(self, pair: Pair, side: Side, token: int, *, closed: bool) -> None:
@@ -113,6 +113,14 @@ class Access:
             raise
         return Found(json.loads(answer["Policy"]), answer["RevisionId"])
 
+    def amiss(self, pair: Pair, side: Side, mode: Mode) -> bool:
+        """Whether a table at rest has another policy than this mode, or than the template's own one asks for."""
+        placed = pair.revisions.get(side)
+        if placed is None or placed.mode != mode:
+            return True
+        wanted = self._document(pair, side, mode, placed.token)
+        return placed.digest != digest(wanted) or self.altered(pair, side)
+
     def altered(self, pair: Pair, side: Side) -> bool:
         """Whether somebody else has changed the policy that we put there last. Raises TableGone.
 
@@ -124,8 +132,7 @@ class Access:
         found = self.read(pair.table(side).arn)
         if found is not None and found.revision == placed.revision:
             return False
-        wanted = self._document(pair, side, Mode(placed.mode), placed.token)
-        return found is None or not same(found.document, wanted)
+        return found is None or digest(found.document) != placed.digest
 
     def _document(self, pair: Pair, side: Side, mode: Mode, token: int) -> dict[str, Any]:
         return document(mode, token, pair.table(side).arn, self._roles, pair.policy(side))
@@ -154,9 +161,9 @@ class Access:
             self._sleep(_PAUSE)
             if _code(problem) == "PolicyNotFoundException":
                 found = self.read(arn)
-                if (found is None) == (wanted is None) and (not found or not wanted or same(found.document, wanted)):
+                if (digest(found.document) if found else None) == (digest(wanted) if wanted else None):
                     return self._revision(found)  # this very change, whose answer was lost
-                self._judge(pair, side, found, expected, token)
+                self._judge(pair, side, found, token)
                 expected = self._revision(found)
                 # Race: a holder that was given up for dead reads the revision that its successor has just put. So the
                 # token is asked for after the reading, as it is before the first attempt by whoever calls this.
@@ -172,14 +179,15 @@ class Access:
             self._client.delete_resource_policy(ResourceArn=arn, ExpectedRevisionId=expected)
         return _NONE
 
-    def _judge(self, pair: Pair, side: Side, found: Found | None, expected: str, token: int) -> None:
+    def _judge(self, pair: Pair, side: Side, found: Found | None, token: int) -> None:
         """Looks at a policy that was not expected there: a later holder's stops us, a stranger's is reported."""
-        ours = put_by_us(found.document) if found else None
+        ours, placed = put_by_us(found.document) if found else None, pair.revisions.get(side)
         if ours is not None and ours[1] > token:
             raise StaleTurn(f"{pair.table(side).name} already has the policy of a later holder of {pair.pair_id}.")
-        stranger = found is not None and ours is None and found.revision != expected
-        if stranger and side in pair.revisions:
-            what = f"Somebody else replaced the policy of {pair.table(side).name}: writes may have passed meanwhile."
+        if placed is None or (found is not None and digest(found.document) == placed.digest):
+            return  # it was read too early to be new
+        if ours is None or ours[1] <= placed.token:
+            what = f"Somebody else changed the policy of {pair.table(side).name}: writes may have passed meanwhile."
             self._state.note_damage(pair.pair_id, Damage(self._clock(), what))
 
     def _wait_for_interval(self, placed: Placed | None) -> None:

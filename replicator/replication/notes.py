@@ -136,8 +136,11 @@ class Notes(StateTable):
         )
 
     def change(self, pair_id: str, **changes: Any) -> Pair:
-        """Writes attributes of the record on which no race depends (`Stage=2`). Raises UnknownPair."""
-        return self._change(pair_id, Update("attribute_exists(#Pair)", changes=changes))
+        """Writes attributes of the record on which no race depends (`Stage=2`; None removes). Raises UnknownPair."""
+        set_to = {name: value for name, value in changes.items() if value is not None}
+        return self._change(
+            pair_id, Update("attribute_exists(#Pair)", changes=set_to, remove=changes.keys() - set_to.keys())
+        )
 
 
 def item_key(pair_id: str, item: str) -> dict[str, Any]:

@@ -46,7 +46,10 @@ def begin(crew: Crew, order: Order) -> Pair | None:
     """
     until = crew.clock() + crew.waits.another_turn
     while True:
-        pair = crew.state.pair(order.pair)
+        pair = crew.state.find(order.pair)
+        if pair is None:
+            _answer(crew, order, _unknown(order))
+            return None
         if pair.turn is None:
             if pair.owner is order.to:
                 _close(crew, order, pair, Verdict(success=True))
@@ -64,6 +67,25 @@ def begin(crew: Crew, order: Order) -> Pair | None:
             _close(crew, order, pair, Verdict(success=False, reason=reason))
             return None
         crew.sleep(crew.waits.poll)
+
+
+def close_failed(crew: Crew, order: Order, cause: str) -> None:
+    """Ends an order of which nothing is under way any more, and of which nobody knows whether it was answered."""
+    pair = crew.state.find(order.pair)
+    if pair is None:
+        _answer(crew, order, _unknown(order))
+    elif pair.turn is None:
+        _close(crew, order, pair, Verdict(success=pair.owner is order.to, reason=cause))
+
+
+def _unknown(order: Order) -> Verdict:
+    """The pair has gone: for a removal that is all that was wanted."""
+    return Verdict(success=order.deleting, reason=f"There is no migration {order.pair} any more.")
+
+
+def _answer(crew: Crew, order: Order, verdict: Verdict) -> None:
+    if order.answer:
+        crew.answers.send(order.answer, softened(verdict, must_not_fail=order.must_not_fail))
 
 
 def _turn(crew: Crew, order: Order, pair: Pair) -> Turn:
@@ -91,8 +113,7 @@ def _close(crew: Crew, order: Order, pair: Pair, verdict: Verdict) -> None:
     if verdict.success and order.stage is not None:
         crew.state.change(pair.pair_id, Stage=order.stage)
     note_verdict(crew, pair.pair_id, verdict, must_not_fail=order.must_not_fail)
-    if order.answer:
-        crew.answers.send(order.answer, softened(verdict, must_not_fail=order.must_not_fail))
+    _answer(crew, order, verdict)
 
 
 def note_verdict(crew: Crew, pair_id: str, verdict: Verdict, *, must_not_fail: bool) -> None:

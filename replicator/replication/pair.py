@@ -84,6 +84,7 @@ class Placed:
     mode: str
     token: int
     at: float
+    digest: str  # of what it says, see policies.digest
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ class Pair:
     turn: Turn | None = None
     population: Population | None = None
     comparison: Comparison | None = None
+    comparing: str | None = None  # the execution of a comparison that the watchdog has begun
     failed_at: float | None = None
     damage: tuple[Damage, ...] = ()
     paused: str | None = None

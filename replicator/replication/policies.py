@@ -18,6 +18,7 @@ token: a write that a dead turn has left behind does not pass the fence of the n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -168,13 +169,12 @@ def put_by_us(policy: Mapping[str, Any]) -> tuple[Mode, int] | None:
     return None
 
 
-def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two policies say the same; IAM may give back single values for lists of one and in another order."""
-    return _canonical(one) == _canonical(other)
-
-
-def _canonical(policy: Mapping[str, Any]) -> list[str]:
-    return sorted(json.dumps(_listed(statement), sort_keys=True) for statement in policy.get("Statement", []))
+def digest(policy: Mapping[str, Any]) -> str:
+    """Equal for policies that say the same, whatever their order, with single values or with lists of one."""
+    statements = policy.get("Statement", [])
+    listed = [statements] if isinstance(statements, dict) else statements
+    canonical = sorted(json.dumps(_listed(statement), sort_keys=True) for statement in listed)
+    return hashlib.sha256("\n".join(canonical).encode()).hexdigest()[:32]
 
 
 def _listed(value: Any) -> Any:

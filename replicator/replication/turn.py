@@ -42,7 +42,7 @@ from replication.errors import (
     TurnStopped,
     Unanswered,
 )
-from replication.order import Ended, Order, begin, tell
+from replication.order import Ended, Order, begin, close_failed, tell
 from replication.pair import Pair, Phase, Side, Turn
 from replication.policies import Mode
 from replication.probe import Outcome
@@ -262,6 +262,9 @@ def run(crew: Crew, order: Order, deadline: float, steps: type[Steps] = Steps) -
 
     Raises Superseded when somebody else has taken it over; any other error means that recover must be called.
     """
+    found = crew.state.find(order.pair)
+    if found is not None and found.turn is not None and found.turn.request == order.request:
+        return resume(crew, order.pair, deadline)  # R7: this very request has been here before
     pair = begin(crew, order)
     if pair is None or pair.turn is None:
         return Ended.DONE
@@ -292,3 +295,11 @@ def forward(turn: Steps) -> Ended:
 def resume(crew: Crew, pair_id: str, deadline: float) -> Ended:
     """Ends an unfinished turn, whoever has left it. Raises like `run`."""
     return recover(crew, pair_id, lambda pair, turn: forward(Steps(crew, pair, turn, deadline)))
+
+
+def recovered(crew: Crew, order: Order, deadline: float, cause: str) -> Ended:
+    """Ends what an invocation for this order that failed has left; also when it failed before its turn began."""
+    ended = resume(crew, order.pair, deadline)
+    if ended is Ended.DONE:
+        close_failed(crew, order, cause)
+    return ended

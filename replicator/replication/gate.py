@@ -1,0 +1,211 @@
+"""The gate: decides what a stack update may do with a pair, from the record and the stack's status alone.
+
+The same event comes from a user who goes back and from CloudFormation rolling back, and it may come twice, late or out
+of order; so the old properties in it say nothing. Forward the gate may refuse, and a refusal changes nothing. In a
+rollback it never refuses: it acts, or it answers SUCCESS and leaves the pair in a state with a name (`Paused`).
+
+    stage wants     owner is     what happens
+    source          source       policies are asserted
+    source          twin         a turn back
+    twin            source       evidence, then a turn; both tables must be empty where there is no record yet
+    twin            twin         policies are asserted
+    cleanup         twin         the last check, in an execution of its own
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from replication.answer import Verdict
+from replication.errors import Refused, ReplicationError, RequestError, TableGone
+from replication.evidence import for_exports
+from replication.leaving import leave, left_behind
+from replication.machines import PopulationJob
+from replication.order import Order, note_verdict
+from replication.pair import Pair, Side
+from replication.policies import at_rest, rewritten
+from replication.request import GateProperties, Kind, Request, Stage, pair_id, read_gate
+from replication.segments import Mode as JobMode
+from replication.stacks import rolling_back
+
+if TYPE_CHECKING:
+    from replication.adopt import Adoption
+    from replication.crew import Crew
+    from replication.facts import Gatherer
+    from replication.machines import Machines
+    from replication.stacks import Stacks
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Requests for Custom::MigrationGate."""
+
+    crew: Crew
+    stacks: Stacks
+    gatherer: Gatherer
+    adoption: Adoption
+    machines: Machines
+
+    def handle(self, request: Request) -> Verdict | None:
+        """What CloudFormation is to be told; None when an execution that was started will tell it.
+
+        Raises a ReplicationError when it cannot decide, which in a rollback never happens for want of evidence.
+        """
+        going_back = rolling_back(self.stacks.status(request.answer.stack_id))
+        if request.kind is Kind.DELETE:
+            return self._delete(request, must_not_fail=going_back)
+        try:
+            return self._update(request, read_gate(request.properties), must_not_fail=going_back)
+        except ReplicationError as why:
+            if not going_back:
+                raise
+            return self._pause(request, str(why))
+
+    def _update(self, request: Request, wanted: GateProperties, *, must_not_fail: bool) -> Verdict | None:
+        pair = self.crew.state.find(pair_id(request.stack_guid, wanted.source_logical_id))
+        if not must_not_fail and (pair is None or pair.stage != wanted.stage):
+            self._require_no_importers(wanted)
+        if wanted.stage == Stage.CLEANUP:
+            return self._cleanup(request, wanted, pair)
+        pair = self._taken_in(request, wanted, pair)
+        if pair.turn is None and pair.owner is wanted.owner:
+            return self._stay(pair, wanted)
+        never_granted = pair.stage == 0
+        if pair.turn is None and never_granted:
+            pair = self._assert_policies(pair)
+        elif pair.turn is None and wanted.owner is Side.TWIN and (reasons := self.crew.evidence(pair)):
+            raise Refused(reasons)
+        self.machines.turn(
+            Order(
+                pair=pair.pair_id,
+                request=request.answer.request_id,
+                to=wanted.owner,
+                stage=wanted.stage,
+                must_not_fail=must_not_fail,
+                must_be_empty=never_granted,
+                answer=request.answer,
+            )
+        )
+        return None
+
+    def _taken_in(self, request: Request, wanted: GateProperties, pair: Pair | None) -> Pair:
+        """The record of the pair, new or brought up to date with what the template says of it."""
+        source, twin = self.adoption.tables(request, wanted)
+        wanted = replace(
+            wanted,
+            source_policy=wanted.source_policy and rewritten(wanted.source_policy, {twin.arn: source.arn}),
+            twin_policy=wanted.twin_policy and rewritten(wanted.twin_policy, {source.arn: twin.arn}),
+        )
+        if pair is not None and (source, twin) != (pair.source, pair.twin):
+            self._forget_replaced(pair, wanted)
+            pair = None
+        if pair is None:
+            return self.adoption.make(request, wanted, source, twin)
+        changes: dict[str, Any] = {
+            "Replication": wanted.replication,
+            "ReverseReplication": wanted.reverse_replication,
+            "StreamConsumers": wanted.stream_consumers,
+            "SourcePolicy": wanted.source_policy,
+            "TwinPolicy": wanted.twin_policy,
+        }
+        return self.crew.state.change(pair.pair_id, **changes)
+
+    def _forget_replaced(self, pair: Pair, wanted: GateProperties) -> None:
+        """One of the tables, or its stream, was made anew. Raises RequestError when that may cost writes."""
+        if pair.owner is Side.TWIN or pair.turn is not None or wanted.owner is Side.TWIN:
+            why = (
+                f"{pair.source.name} or {pair.twin.name}, or the stream of one, was replaced during the migration, "
+                f"while {pair.table(pair.owner).name} takes the writes. Go back to populate, then forward again."
+            )
+            raise RequestError([why])
+        self.crew.state.remove(pair)
+
+    def _stay(self, pair: Pair, wanted: GateProperties) -> Verdict:
+        """The owner is as the stage wants it: policies are asserted, which is harmless when they are in place."""
+        pair = self._assert_policies(pair)
+        self.crew.state.change(pair.pair_id, Stage=wanted.stage)
+        self.crew.state.note_pause(pair.pair_id, None)
+        return Verdict(success=True)
+
+    def _assert_policies(self, pair: Pair) -> Pair:
+        """Puts the policies of a pair at rest where they are not in place. Raises StaleTurn when a turn begins."""
+        access = self.crew.access
+        amiss = [side for side, mode in at_rest(pair.owner).items() if access.amiss(pair, side, mode)]
+        if not amiss:
+            return pair
+        pair = self.crew.state.claim(pair)
+        for side in sorted(amiss, key=lambda side: side is pair.owner):  # what must be closed is closed first
+            pair = access.place(pair, side, at_rest(pair.owner)[side], pair.token)
+        return pair
+
+    def _require_no_importers(self, wanted: GateProperties) -> None:
+        importers = {export: self.stacks.importers(export) for export in wanted.changing_exports}
+        if reasons := for_exports(importers):
+            raise Refused(reasons)
+
+    def _cleanup(self, request: Request, wanted: GateProperties, pair: Pair | None) -> Verdict | None:
+        if pair is None:
+            source = self.stacks.table(request.answer.stack_id, wanted.source_logical_id)
+            if source is None:  # a stack that was made directly at this stage
+                return Verdict(success=True)
+            why = (
+                f"{source} has not been migrated as far as EncryptMigrate knows, and this stage removes it: set the "
+                "stage to replicate, then populate, then cutover. If it was migrated, restore the state table."
+            )
+            raise Refused([why])
+        if pair.turn is not None:
+            raise Refused(["A turn of this pair is still under way: wait for its end, then update the stack again."])
+        if pair.owner is Side.SOURCE:
+            raise Refused([f"{pair.source.name} still takes the writes: set the stage to cutover first."])
+        if pair.stage == Stage.CLEANUP:
+            return Verdict(success=True)
+        self.machines.population(
+            PopulationJob(
+                pair=pair.pair_id,
+                job=f"cleanup-{request.answer.request_id}",
+                mode=JobMode.CLEANUP,
+                answer=request.answer,
+                writers_moved=wanted.writers_moved,
+            )
+        )
+        return None
+
+    def _delete(self, request: Request, *, must_not_fail: bool) -> Verdict | None:
+        pair = self.crew.state.find(request.physical_id or request.answer.physical_resource_id)
+        if pair is None:
+            return Verdict(success=True)  # repeated, or there never was one
+        must_turn_back = pair.owner is Side.TWIN and pair.stage < Stage.CLEANUP and self._still_there(pair, Side.SOURCE)
+        if pair.turn is not None or must_turn_back:
+            to = Side.SOURCE if pair.stage < Stage.CLEANUP else Side.TWIN
+            self.machines.turn(
+                Order(
+                    pair=pair.pair_id,
+                    request=request.answer.request_id,
+                    to=to,
+                    must_not_fail=must_not_fail,
+                    deleting=True,
+                    answer=request.answer,
+                )
+            )
+            return None
+        leave(self.crew, self.crew.state.claim(pair), None)
+        return Verdict(success=True, reason=left_behind(pair))
+
+    def _still_there(self, pair: Pair, side: Side) -> bool:
+        try:
+            return bool(self.gatherer.describe(pair.table(side).name)["TableId"] == pair.table(side).table_id)
+        except TableGone:
+            return False
+
+    def _pause(self, request: Request, reason: str) -> Verdict:
+        """A rollback goes on without us: the pair stays as it is, and says why."""
+        pair = pair_id(request.stack_guid, str(request.properties.get("SourceLogicalId")))
+        self.crew.log("A rollback could not be followed.", {"pair": pair, "reason": reason})
+        verdict = Verdict(success=False, reason=reason)
+        try:
+            if self.crew.state.find(pair) is not None:
+                note_verdict(self.crew, pair, verdict, must_not_fail=True)
+        except ReplicationError as why:  # the record itself is what cannot be used; the reason has been logged
+            self.crew.log("The pause could not be noted.", {"pair": pair, "reason": str(why)})
+        return Verdict(success=True, reason=reason)

@@ -1,0 +1,166 @@
+"""Once a minute: ends what died, answers what takes long, and says how every pair is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replication.answer import Verdict
+from replication.conclusion import waiting_answer
+from replication.errors import AnswerError, NotUnderstood, ReplicationError, TableGone
+from replication.machines import PopulationJob
+from replication.pair import Damage, Pair, PopulationState, Side
+from replication.register import Standing
+from replication.segments import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replication.access import Access
+    from replication.answer import Answers
+    from replication.machines import Machines
+    from replication.mappings import Mappings
+    from replication.register import Register
+    from replication.state import State
+
+_RUNNING = "RUNNING"
+_READ_BACK_AFTER = 60.0  # seconds after which a policy that was put must be what is read
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a pair is doing, for metrics and alarms."""
+
+    pair_id: str
+    owner: Side
+    failing: int  # batches of the mirror that fail
+    damaged: bool
+    paused: bool
+    unhealthy: int  # mappings that are not as they should be
+    turning_for: float  # seconds since the turn under way began, 0 without one
+    refusing_for: float  # seconds for which clients have been refused by it
+
+
+@dataclass(frozen=True)
+class Watchdog:
+    """Looks after all pairs. `sweep` settles what dead workers of a pair left in the register."""
+
+    state: State
+    register: Register
+    access: Access
+    answers: Answers
+    mappings: Mappings
+    machines: Machines
+    sweep: Callable[[str], int]
+    clock: Callable[[], float]
+    log: Callable[[str, dict[str, object]], None]
+    population_wait: float
+    calm: float  # seconds without a failure after which a comparison is worth beginning
+
+    def run(self) -> list[Health]:
+        """One round over all pairs. What goes wrong with one is logged and hinders no other."""
+        found = []
+        for pair in self.state.pairs():
+            if isinstance(pair, NotUnderstood):
+                self.log("A record cannot be used.", {"reason": str(pair)})
+                continue
+            try:
+                found.append(self._look_after(pair))
+            except ReplicationError as why:
+                self.log("A pair could not be looked after.", {"pair": pair.pair_id, "reason": str(why)})
+        return found
+
+    def _look_after(self, pair: Pair) -> Health:
+        now = self.clock()
+        if pair.turn is not None and pair.turn.lease_until < now:
+            self.log("A turn has not said that it lives.", {"pair": pair.pair_id, "phase": str(pair.turn.phase)})
+            self.machines.recover(pair.pair_id, pair.token, now)
+        self.sweep(pair.pair_id)
+        self._end_dead_population(pair)
+        self._answer_late(pair, now)
+        if pair.turn is None:
+            self._look_at_policies(pair, now)
+            self._compare_again(pair, now)
+        return self._health(pair, now)
+
+    def _answer_late(self, pair: Pair, now: float) -> None:
+        """CloudFormation waits for an hour at most; a longer copy goes on behind an update that has succeeded."""
+        found, answer = pair.population, waiting_answer(pair)
+        if found is None or answer is None or now - found.started_at < self.population_wait:
+            return
+        verdict = Verdict(
+            success=True, reason=f"The copy goes on, {found.items} items so far; cutover waits for its end."
+        )
+        try:
+            self.answers.send(answer, verdict)
+        except AnswerError as why:  # nobody is waiting any more, and trying each minute would not change that
+            self.log("CloudFormation could not be answered.", {"pair": pair.pair_id, "reason": str(why)})
+        self.state.note_population(pair.pair_id, found.execution, Answered=True)
+
+    def _end_dead_population(self, pair: Pair) -> None:
+        """An execution that ended without a word (aborted by hand, timed out) is noted as failed."""
+        found = pair.population
+        if found is None or found.state is not PopulationState.RUNNING:
+            return
+        status = self.machines.population_status(found.execution)
+        if status in (_RUNNING, "SUCCEEDED") or self.clock() - found.started_at < _READ_BACK_AFTER:
+            return
+        reason = f"Its execution ended as {status}."
+        self.state.note_population(
+            pair.pair_id, found.execution, State=PopulationState.FAILED, FinishedAt=self.clock(), Reason=reason
+        )
+        if (answer := waiting_answer(pair)) is not None:
+            self.answers.send(
+                answer, Verdict(success=False, reason=f"The copy failed. {reason} Update the stack again.")
+            )
+            self.state.note_population(pair.pair_id, found.execution, Answered=True)
+
+    def _look_at_policies(self, pair: Pair, now: float) -> None:
+        """A policy that somebody else changed may have let clients write both tables."""
+        for side in Side:
+            placed = pair.revisions.get(side)
+            if placed is None or now - placed.at < _READ_BACK_AFTER:
+                continue
+            table = pair.table(side).name
+            what = f"Somebody changed the policy of {table}, which keeps other writers off: update the stack."
+            if any(known.what == what and known.at > placed.at for known in pair.damage):
+                continue
+            try:
+                altered = self.access.altered(pair, side)
+            except TableGone:
+                continue  # CloudFormation removes it, or the next request will say so
+            if altered:
+                self.log("A policy was changed from outside.", {"pair": pair.pair_id, "table": table})
+                self.state.note_damage(pair.pair_id, Damage(now, what))
+
+    def _compare_again(self, pair: Pair, now: float) -> None:
+        """A comparison that failures have made void is made again, once nothing fails any more."""
+        if not pair.populated or pair.compared:
+            return
+        last, failed_at = pair.comparison, pair.failed_at or 0.0
+        if last is not None and last.differences and last.started_at > failed_at:
+            return  # comparing again would find the same: a person has to look, and to repair
+        if now - failed_at < self.calm or self._failing(pair):
+            return
+        if pair.comparing is not None and self.machines.population_status(pair.comparing) == _RUNNING:
+            return
+        job = f"compare-{pair.pair_id}-{now:.0f}"
+        self.state.change(pair.pair_id, Comparing=job)
+        self.machines.population(PopulationJob(pair.pair_id, job, Mode.COMPARE))
+
+    def _failing(self, pair: Pair) -> int:
+        return sum(one.standing is Standing.FAILED for one in self.register.work(pair.pair_id))
+
+    def _health(self, pair: Pair, now: float) -> Health:
+        turn = pair.turn
+        refusing = turn is not None and turn.sealed_at is not None and turn.opened_at is None
+        return Health(
+            pair_id=pair.pair_id,
+            owner=pair.owner,
+            failing=self._failing(pair),
+            damaged=any(known.at >= (pair.comparison.started_at if pair.comparison else 0) for known in pair.damage),
+            paused=pair.paused is not None,
+            unhealthy=len(self.mappings.problems(pair)) if pair.turn is None and pair.stage < 4 else 0,
+            turning_for=now - turn.started_at if turn else 0.0,
+            refusing_for=now - turn.sealed_at if refusing and turn and turn.sealed_at else 0.0,
+        )
