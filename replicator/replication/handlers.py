@@ -54,7 +54,7 @@ def _ends_at(context: LambdaContext) -> float:
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler(capture_response=False)
 def mirror(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A batch of stream records; or {Probe: {Table, Key}}, a turn's question whether the replicator may write a table."""
+    """A batch of stream records; or {Probe: {Table, Key}}, a turn's question whether the replicator may write there."""
     if "Probe" in event:
         asked = event["Probe"]
         return {"Probe": str(attempt(_wiring().items, asked["Table"], from_event(asked["Key"])))}

@@ -105,6 +105,8 @@ def document(mode: Mode, token: int, table_arn: str, roles: Roles, own: str | No
     ]
     if writers:
         ours.append(statement("Write", "Allow", writers, OUR_WRITES))
+    if mode is Mode.FOLLOWING:  # deletion protection of the old table has to go before cleanup
+        ours.append(statement("Unprotect", "Allow", (roles.worker,), ("dynamodb:UpdateTable",)))
     if mode is not Mode.OPEN:
         shut = statement("Deny", "Deny", (), WRITES) | {"Principal": "*"}
         only = {"Condition": {"ArnNotEquals": {"aws:PrincipalArn": sorted(writers)}}} if writers else {}

@@ -1,8 +1,8 @@
 """What a function is told by its environment. Read once, when it starts; nothing else reads the environment.
 
 The waits are in seconds and have the names of the installer's parameters (SETTLE_SECONDS …). Where AWS_ENDPOINT_URL
-sends all calls to an emulator, the same host may also wait for CloudFormation's answers; RESPONSE_URL_HOSTS names further
-ones, separated by commas.
+sends all calls to an emulator, the same host may also wait for CloudFormation's answers; RESPONSE_URL_HOSTS names
+further ones, separated by commas.
 """
 
 from __future__ import annotations

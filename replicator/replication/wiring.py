@@ -1,4 +1,4 @@
-"""Puts the parts together for a function. With handlers.py the only place that knows boto3, the clock and the network."""
+"""Puts the parts together. With handlers.py the only place that knows boto3, the clock and the network."""
 
 from __future__ import annotations
 
