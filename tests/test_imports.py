@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 MACRO = sorted((ROOT / "macro/migration").rglob("*.py"))
 REPLICATOR = sorted((ROOT / "replicator/replication").rglob("*.py"))
 
-EDGES = {"handlers.py", "settings.py"}
-"""Where the replicator meets the world: entry points and wiring, and the environment."""
+EDGES = {"handlers.py", "settings.py", "wiring.py"}
+"""Where the replicator meets the world: entry points, the environment, and what puts the parts together."""
 
 EFFECTS = re.compile(r"(boto3|os|random|secrets|socket|subprocess|time|urllib\.request|uuid)(\..*)?")
 
