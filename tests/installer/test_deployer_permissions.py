@@ -1,4 +1,4 @@
-"""docs/deployer-permissions.md names what CloudFormation's own handlers ask for, so that nobody finds out in mid-update."""
+"""docs/deployer-permissions.md names what CloudFormation's handlers ask for: nobody is to find out in mid-update."""
 
 from __future__ import annotations
 
