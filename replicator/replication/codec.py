@@ -8,6 +8,7 @@ path, all of them at once, because a half-written record must stop whoever would
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -20,20 +21,35 @@ Record = TypeVar("Record")
 Wire = dict[str, Any]  # one attribute value as the low-level client has it: {"S": "text"}
 
 
-def _stored_names(kind: Any) -> dict[str, str]:
-    """Field name to attribute name."""
-    names = {name: "".join(part.capitalize() for part in name.split("_")) for name in typing.get_type_hints(kind)}
-    for name, hint in typing.get_type_hints(kind, include_extras=True).items():
-        if typing.get_origin(hint) is typing.Annotated:
-            names[name] = hint.__metadata__[0]
-    return names
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    name: str
+    stored: str
+    hint: Any
+    required: bool
+
+
+@functools.cache  # resolving type hints takes milliseconds, and records are read for every batch of the mirror
+def _fields(kind: Any) -> tuple[_Field, ...]:
+    hints, annotated = typing.get_type_hints(kind), typing.get_type_hints(kind, include_extras=True)
+
+    def stored(name: str) -> str:
+        if typing.get_origin(annotated[name]) is typing.Annotated:
+            return str(annotated[name].__metadata__[0])
+        return "".join(part.capitalize() for part in name.split("_"))
+
+    missing = dataclasses.MISSING
+    return tuple(
+        _Field(one.name, stored(one.name), hints[one.name], one.default is missing and one.default_factory is missing)
+        for one in dataclasses.fields(kind)
+    )
 
 
 def to_map(record: Any) -> dict[str, Any]:
     """A dataclass as a plain map."""
-    names = _stored_names(type(record))
-    values = ((names[field.name], getattr(record, field.name)) for field in dataclasses.fields(record))
-    return {name: _plain(value) for name, value in values if value is not None}
+    kind: Any = type(record)
+    values = ((field.stored, getattr(record, field.name)) for field in _fields(kind))
+    return {stored: _plain(value) for stored, value in values if value is not None}
 
 
 def _plain(value: Any) -> Any:
@@ -64,15 +80,13 @@ def _dataclass(kind: Any, found: Any, path: str, problems: list[str]) -> Any:
     if not isinstance(found, Mapping):
         problems.append(f"{path or 'the record'} is no map")
         return None
-    hints, names = typing.get_type_hints(kind), _stored_names(kind)
     values: dict[str, Any] = {}
     before = len(problems)
-    for field in dataclasses.fields(kind):
-        name = names[field.name]
-        if name in found:
-            values[field.name] = _value(hints[field.name], found[name], f"{path}{name}", problems)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            problems.append(f"{path}{name} is missing")
+    for field in _fields(kind):
+        if field.stored in found:
+            values[field.name] = _value(field.hint, found[field.stored], f"{path}{field.stored}", problems)
+        elif field.required:
+            problems.append(f"{path}{field.stored} is missing")
     return kind(**values) if len(problems) == before else None
 
 
