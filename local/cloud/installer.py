@@ -61,7 +61,8 @@ class Builder:
         overrides = [f"{name}={value}" for name, value in {"Runtime": RUNTIME, **parameters}.items()]
         self._sam(
             "deploy",
-            *("--template-file", str(template), "--stack-name", stack, "--region", cloud.region),
+            *("--config-file", str(self.root / "samconfig.toml"), "--template-file", str(template)),
+            *("--stack-name", stack, "--region", cloud.region),
             *("--resolve-s3", "--no-confirm-changeset", "--no-progressbar", "--no-fail-on-empty-changeset"),
             *("--parameter-overrides", *overrides),
             AWS_ENDPOINT_URL=cloud.endpoint,
