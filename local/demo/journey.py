@@ -79,7 +79,7 @@ class Journey:
                 keys = traffic.load(self.screen.items)
                 traffic.start(keys)
             pair = f"{created.stack_id.rpartition('/')[2]}/Users"
-            watch = Watch(account.client("dynamodb"), installed.outputs["StateTable"], pair, self.screen.seen)
+            watch = Watch(account.client("dynamodb"), installed["StateTable"], pair, self.screen.seen)
             with watch, self._counting(traffic):
                 for step in STEPS:
                     self._take(step, example, traffic)

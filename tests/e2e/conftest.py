@@ -38,7 +38,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with Cloud(folder=tmp_path_factory.mktemp("cloud")) as cloud:
         installed = build_and_deploy(cloud, WAITS)
         account = cloud.tenant(cloud.account)
-        yield Lab(cloud, account, installed.outputs["StateTable"], package(account))
+        yield Lab(cloud, account, installed["StateTable"], package(account))
 
 
 @dataclass(slots=True)
