@@ -80,11 +80,11 @@ def _of_the_copy(estimate: Estimate) -> list[Limit]:
     calls = max(phase.invocations for phase in estimate.phases) / segments
     return [
         Limit(
-            "what a stack update waits for",
-            estimate.seconds,
-            limits.UPDATE_WAIT_SECONDS,
-            "Nothing breaks: the update ends, the copy goes on, and the cutover is refused until it is done.",
-            "Watch it with `encrypt-migrate status --watch`.",
+            "the comparison at cleanup, in seconds",
+            sum(phase.seconds for phase in estimate.phases[1:]),
+            limits.CUSTOM_RESOURCE_SECONDS,
+            "CloudFormation waits for an hour and rolls the cleanup back; the comparison goes on.",
+            "Set stage cleanup again once `encrypt-migrate status` says that the tables are equal.",
         ),
         Limit(
             "history of a segment's execution",

@@ -33,6 +33,7 @@ EVENTS_PER_INVOCATION = 7  # a task and a choice in a child's loop
 LANES = 4  # ParallelizationFactor of the mappings the macro writes
 RECORDS_PER_BATCH = 1000
 REPLICATOR_CONCURRENCY = 100
+CUSTOM_RESOURCE_SECONDS = 3600  # ServiceTimeout, the most that CloudFormation allows
 UPDATE_WAIT_SECONDS = 3000  # PopulationWaitSeconds
 TURN_KEYS = 100_000  # keys that a turn holds in memory
 WORKER_GIGABYTES = 1769 / 1024
