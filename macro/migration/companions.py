@@ -10,10 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from migration.ids import gate_id, population_id, replication_id, reverse_replication_id
+from migration.intrinsics import NO_VALUE
 from migration.stages import Stage
 from migration.twins import policy, twin_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from migration.outputs import Export
     from migration.tables import Table
 
 CONTRACT_VERSION = "1"
@@ -24,7 +28,7 @@ GATE_EXPORT = "EncryptMigrate-GateFunctionArn"
 FAILED_RECORDS_EXPORT = "EncryptMigrate-FailedRecordsBucketArn"
 
 
-def companions(table: Table, stage: Stage, changing_exports: list[Any]) -> dict[str, dict[str, Any]]:
+def companions(table: Table, stage: Stage, changing_exports: Sequence[Export]) -> dict[str, dict[str, Any]]:
     """The resources, by logical id, in the order in which CloudFormation creates them."""
     found: dict[str, dict[str, Any]] = {}
     if stage < Stage.CLEANUP:
@@ -59,7 +63,7 @@ def _mapping(table: Table, stream_of: str) -> dict[str, Any]:
     }
 
 
-def _gate(table: Table, stage: Stage, changing_exports: list[Any]) -> dict[str, Any]:
+def _gate(table: Table, stage: Stage, changing_exports: Sequence[Export]) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "ServiceToken": {"Fn::ImportValue": GATE_EXPORT},
         "ServiceTimeout": SERVICE_TIMEOUT_SECONDS,
@@ -81,10 +85,17 @@ def _gate(table: Table, stage: Stage, changing_exports: list[Any]) -> dict[str, 
     if _has_consumers(table):
         properties["StreamConsumers"] = "true"
     if changing_exports:
-        properties["ChangingExports"] = changing_exports
+        properties["ChangingExports"] = [_name(export, table) for export in changing_exports]
     if table.options.writers_moved and stage is Stage.CLEANUP:
         properties["WritersMoved"] = "true"
     return {"Type": "Custom::MigrationGate", **table.condition, "Properties": properties}
+
+
+def _name(export: Export, table: Table) -> Any:
+    """The export's name, or nothing where the export does not exist."""
+    if export.condition is None or table.condition == {"Condition": export.condition}:
+        return export.name
+    return {"Fn::If": [export.condition, export.name, NO_VALUE]}
 
 
 def _population(table: Table) -> dict[str, Any]:

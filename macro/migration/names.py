@@ -28,7 +28,7 @@ def _renamed(name: Any, limit: int, suffix: str) -> Any:
     if isinstance(name, (str, int)) and not isinstance(name, bool):
         text = f"{name}{suffix}"
         if len(text) > limit:
-            raise CannotRename(f"{text} is longer than {limit} characters")
+            raise CannotRename(f"with {suffix} it is longer than {limit} characters")
         return text
     function = function_of(name)
     if function is None or function == "Fn::Transform":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from migration.graph import depends_on, graph_of, in_order
+from migration.intrinsics import mentioned
 from migration.options import KEY
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ def chained(twin: dict[str, Any], before: Iterable[Table]) -> dict[str, Any]:
     certain = [table.twin for table in before if _condition(table) in (None, twin.get("Condition"))]
     others = [table for table in before if table.twin not in certain]
     if certain:
-        twin = {**twin, "DependsOn": [*depends_on(twin), *certain]}
+        named = {each for each, _ in mentioned(twin)}
+        after = dict.fromkeys([*depends_on(twin), *(each for each in certain if each not in named)])
+        twin = {**twin, "DependsOn": list(after)} if after else twin
     if others:
         # Depending on what exists under another condition is an error to cfn-lint; a reference in metadata makes the
         # same order.
-        after = [{"Fn::If": [_condition(table), {"Ref": table.twin}, ""]} for table in others]
-        twin = {**twin, "Metadata": {**twin.get("Metadata", {}), KEY: {"After": after}}}
+        by_reference = [{"Fn::If": [_condition(table), {"Ref": table.twin}, ""]} for table in others]
+        twin = {**twin, "Metadata": {**twin.get("Metadata", {}), KEY: {"After": by_reference}}}
     return twin
 
 

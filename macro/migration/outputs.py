@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from migration.errors import Problem
 from migration.ids import twin_id
-from migration.intrinsics import NO_VALUE, is_mapping, mentioned
+from migration.intrinsics import is_mapping, mentioned
 from migration.names import CannotRename, renamed
 from migration.rules import Rule
 from migration.stages import Stage
@@ -25,13 +25,21 @@ if TYPE_CHECKING:
 EXPORT_NAME_LIMIT = 255
 
 
+@dataclass(frozen=True)
+class Export:
+    """The name of an export, and the condition under which it exists."""
+
+    name: Any
+    condition: Any = None
+
+
 @dataclass
 class Outputs:
     """The Outputs section at one stage, and which exports change their value at it."""
 
     section: dict[str, Any] = field(default_factory=dict)
-    changing: dict[str, list[Any]] = field(default_factory=dict)
-    """Names of exports by the table whose gate must look after them."""
+    changing: dict[str, list[Export]] = field(default_factory=dict)
+    """Exports by the table whose gate must look after them."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -54,13 +62,8 @@ def outputs(given: Any, new_walk: Callable[[], Walk]) -> Outputs:
         _second(found, given, output_id, walk.rewrite(output, Rule.TWIN), export.get("Name"))
         if walk.stage is Stage.CLEANUP:
             for table in tables:
-                found.changing.setdefault(table, []).append(_if_there(output, export.get("Name")))
+                found.changing.setdefault(table, []).append(Export(export.get("Name"), output.get("Condition")))
     return found
-
-
-def _if_there(output: dict[str, Any], name: Any) -> Any:
-    """The name of an export, or nothing where the output's condition keeps it away."""
-    return {"Fn::If": [output["Condition"], name, NO_VALUE]} if "Condition" in output else name
 
 
 def _second(found: Outputs, given: dict[str, Any], output_id: str, output: dict[str, Any], name: Any) -> None:

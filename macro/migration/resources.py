@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from migration.fixed_names import FixedNames
+    from migration.outputs import Export
     from migration.tables import Table
 
 LOOP = "Fn::ForEach::"
@@ -56,7 +57,7 @@ class Resources:
             self._global_tables[resource_type] = walk.touched - walk.tied.keys()
         return {"Globals": sections}
 
-    def resources(self, given: Mapping[str, Any], changing_exports: Mapping[str, list[Any]]) -> dict[str, Any]:
+    def resources(self, given: Mapping[str, Any], changing_exports: Mapping[str, list[Export]]) -> dict[str, Any]:
         """Every resource rewritten, with twins and companions behind their sources."""
         tables = {table.id: table for table in self.tables}
         found: dict[str, Any] = {}
@@ -86,7 +87,7 @@ class Resources:
             return loop
         return [*loop[:2], {key: self._any(key, member) for key, member in loop[2].items()}]
 
-    def _table(self, table: Table, changing_exports: list[Any]) -> dict[str, Any]:
+    def _table(self, table: Table, changing_exports: list[Export]) -> dict[str, Any]:
         """Source, twin and companions of one table; what they say about other tables changes last."""
         walk = Walk(self.stage, self.moves, self.names)
         rule = Rule.TWIN if self.stage >= Stage.CLEANUP else Rule.SOURCE

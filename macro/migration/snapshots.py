@@ -31,8 +31,8 @@ _NOT_COPIED = ("AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage", *_DEPLOYMEN
 
 def deployments(resources: Mapping[str, Any], gated: set[str]) -> dict[str, Move]:
     """A move for each deployment of an API that names a table; `gated` are the resources with data references."""
-    apis = {logical_id for logical_id in gated if not _is_a(resources[logical_id], _NOT_COPIED)}
-    changing = apis | {api for logical_id in apis for api in _apis(resources[logical_id])}
+    apis = {logical_id for logical_id in gated if not _is_a(resources.get(logical_id), _NOT_COPIED)}
+    changing = apis | {api for logical_id in apis for api in _apis(resources.get(logical_id))}
     return {
         logical_id: Move(logical_id, twin_id(logical_id), since=Stage.CUTOVER)
         for logical_id, resource in resources.items()

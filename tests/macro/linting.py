@@ -7,7 +7,9 @@ import json
 import re
 
 from cfnlint.api import lint
-from cfnlint.config import ManualArgs
+from cfnlint.config import ConfigMixIn, ManualArgs
+from cfnlint.rules import RulesCollection
+from cfnlint.runner import Runner
 
 from migration.ids import twin_id
 from tests.macro.templates import Template
@@ -30,5 +32,13 @@ def new_findings(before: Template, after: Template) -> Findings:
 
 @functools.cache
 def _findings(text: str) -> Findings:
-    found = lint(text, config=ManualArgs(regions=["us-east-1"], include_checks=["W", "E"]))
+    config, rules = _configured()
+    found = lint(text, rules=rules, config=config)
     return frozenset((match.rule.id, _PATH.sub("", _TWIN.sub(r"\1", match.message))) for match in found)
+
+
+@functools.cache
+def _configured() -> tuple[ManualArgs, RulesCollection]:
+    """Rules are read once: that takes longer than running them."""
+    config = ManualArgs(regions=["us-east-1"], include_checks=["W", "E"])
+    return config, Runner(ConfigMixIn(**config)).rules
