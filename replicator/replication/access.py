@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _NONE = "NO_POLICY"  # the revision that DynamoDB wants to be told where no policy is expected
 _PAUSE = 1.0  # seconds between two attempts
+_MISMATCH = "PolicyNotFoundException"  # also what a change is refused with that expects another revision
 # Another change of this table is under way or was made a moment ago, or the service has trouble: wait and try again.
 _BUSY = {
     "InternalServerError",
@@ -106,7 +107,7 @@ class Access:
         try:
             answer = self._client.get_resource_policy(ResourceArn=table_arn)
         except ClientError as error:
-            if _code(error) == "PolicyNotFoundException":
+            if _code(error) == _MISMATCH:
                 return None
             if _code(error) == "ResourceNotFoundException":
                 raise TableGone(f"The table {table_arn} is gone.") from error
@@ -156,10 +157,10 @@ class Access:
                 return self._change(arn, text, expected)
             except ClientError as error:
                 problem = error
-            if self._clock() >= deadline:
+            if not _passing(problem):
                 raise _explained(problem, pair.table(side).name) from problem
             self._sleep(_PAUSE)
-            if _code(problem) == "PolicyNotFoundException":
+            if _code(problem) == _MISMATCH:
                 found = self.read(arn)
                 if (digest(found.document) if found else None) == (digest(wanted) if wanted else None):
                     return self._revision(found)  # this very change, whose answer was lost
@@ -168,7 +169,7 @@ class Access:
                 # Race: a holder that was given up for dead reads the revision that its successor has just put. So the
                 # token is asked for after the reading, as it is before the first attempt by whoever calls this.
                 self._state.hold(pair.pair_id, token)
-            elif not _passing(problem):
+            if self._clock() >= deadline:
                 raise _explained(problem, pair.table(side).name) from problem
 
     def _change(self, arn: str, text: str, expected: str) -> str:
@@ -186,7 +187,8 @@ class Access:
             raise StaleTurn(f"{pair.table(side).name} already has the policy of a later holder of {pair.pair_id}.")
         if placed is None or (found is not None and digest(found.document) == placed.digest):
             return  # it was read too early to be new
-        if ours is None or ours[1] <= placed.token:
+        # Ours, and put by somebody who died before it could be noted, if it is word by word what we would have put.
+        if found is None or ours is None or digest(found.document) != digest(self._document(pair, side, *ours)):
             what = f"Somebody else changed the policy of {pair.table(side).name}: writes may have passed meanwhile."
             self._state.note_damage(pair.pair_id, Damage(self._clock(), what))
 
@@ -206,7 +208,9 @@ def _code(error: ClientError) -> str:
 def _passing(error: ClientError) -> bool:
     """Whether trying again can help. A role that was made a moment ago is unknown as a principal for a while."""
     message = str(error.response.get("Error", {}).get("Message", ""))
-    return _code(error) in _BUSY or (_code(error) == "ValidationException" and "principal" in message.lower())
+    return _code(error) in (*_BUSY, _MISMATCH) or (
+        _code(error) == "ValidationException" and "principal" in message.lower()
+    )
 
 
 def _explained(error: ClientError, table: str) -> Exception:
