@@ -32,11 +32,12 @@ def load(path: Path) -> Template:
 def dump(template: Template) -> str:
     """A template as YAML; what is shared between tables is written out each time."""
     yaml = YAML()
+    yaml.version = (1, 1)  # the YAML of CloudFormation, in which a bare off is a boolean
     yaml.width = 118
     yaml.representer.ignore_aliases = lambda _: True
     text = io.StringIO()
     yaml.dump(template, text)
-    return text.getvalue()
+    return text.getvalue().removeprefix("%YAML 1.1\n---\n")
 
 
 def transforms(template: Template) -> list[Any]:
