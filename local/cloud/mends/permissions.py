@@ -7,11 +7,14 @@
 - Calls that name their resource otherwise than by TableName (policies, streams, backups, tags) are decided on that
   resource, not on `*`.
 - DynamoDB refuses with HTTP 400, and names the resource.
+- Calls about one event source mapping are GetEventSourceMapping, UpdateEventSourceMapping and DeleteEventSourceMapping:
+  ministack takes the first for a list, and decides on the others not at all.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
 """
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from local.cloud import emulator
@@ -35,6 +38,7 @@ def mend(_settings: "Settings") -> None:
     _mend_resources(actions)
     _mend_partiql(actions)
     _mend_refusals(actions)
+    _mend_mappings(actions)
 
 
 def _policy_of(arn: str) -> tuple[str, str] | None:
@@ -119,6 +123,18 @@ def _mend_root(evaluator: Any) -> None:
         return result
 
     emulator.replace(evaluator, "enforce", enforce_on_root)
+
+
+def _mend_mappings(actions: Any) -> None:
+    action_of = actions._lambda_action
+
+    def action_of_mapping(method: str, path: str) -> str | None:
+        if re.fullmatch(r"/[^/]+/event-source-mappings/[^/]+/?", path):
+            return {"GET": "Get", "PUT": "Update", "DELETE": "Delete"}[method] + "EventSourceMapping"
+        found: str | None = action_of(method, path)
+        return found
+
+    emulator.replace(actions, "_lambda_action", action_of_mapping)
 
 
 def _mend_resources(actions: Any) -> None:
