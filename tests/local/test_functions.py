@@ -83,3 +83,17 @@ def handler(event, context):
     )
     assert "FunctionError" not in invoke(lab)
     assert len(lab.items("Users")) == 1
+
+
+def test_an_environment_is_made_of_a_package_that_is_unpacked_once(lab: Lab) -> None:
+    code = """
+import os
+def handler(event, context):
+    return {"folder": os.path.dirname(__file__), "package": os.path.dirname(os.path.realpath(__file__))}
+"""
+    folders = []
+    for name in ("one", "other"):
+        lab.function(name, code)
+        folders.append(json.loads(lab.client("lambda").invoke(FunctionName=name)["Payload"].read()))
+    assert folders[0]["package"] == folders[1]["package"]
+    assert folders[0]["folder"] != folders[1]["folder"]

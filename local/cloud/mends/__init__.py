@@ -18,6 +18,7 @@ from local.cloud.mends import (
     macro,
     mappings,
     names,
+    packages,
     partiql,
     permissions,
     policies,
@@ -47,6 +48,7 @@ MENDS = (
     deployment,
     tables,
     # functions
+    packages,
     failures,
     invocations,
     mappings,
