@@ -21,13 +21,9 @@ if TYPE_CHECKING:
     from replication.copy import Ends
     from replication.tables import Page, Patience, Tables
 
-LOOKS_AFTER = (
-    0.0,
-    1.0,
-    3.0,
-    6.0,
-    20.0,
-)  # seconds before each further look: three times the lag at which a turn refuses
+# Seconds before each further look; together three times the lag at which a turn refuses.
+LOOKS_AFTER = (0.0, 1.0, 3.0, 6.0, 20.0)
+ONE_LOOK = (0.0,)  # for a repair: a key that is only late is brought over without harm
 _NO_LONGER_REMOVED = 5 * 365 * 24 * 3600  # seconds: what expired longer ago than that, DynamoDB leaves where it is
 
 
@@ -43,11 +39,20 @@ class _Both:
 class Compare:
     """Compares pages of either table with the other one. `expiry`: the attribute by which items expire, if any."""
 
-    def __init__(self, tables: Tables, ends: Ends, patience: Patience, expiry: str | None) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        ends: Ends,
+        patience: Patience,
+        expiry: str | None,
+        looks_after: Sequence[float] = LOOKS_AFTER,
+    ) -> None:
         self._tables = tables
         self._ends = ends
         self._patience = patience
         self._expiry = expiry
+        self._looks_after = looks_after
+        self.waited = 0.0  # seconds between looks so far
 
     def of_owner(self, page: Page, deadline: float) -> list[Item]:
         """The keys of a page of the owner under which the other table has something else. Raises a TableError."""
@@ -67,11 +72,12 @@ class Compare:
     def _remaining(self, suspects: Sequence[Item], deadline: float) -> list[Item]:
         """Those of the keys that stay different, look after look."""
         before: dict[Hashable, _Both] = {}
-        for wait in LOOKS_AFTER:
+        for wait in self._looks_after:
             if not suspects:
                 return []
             if wait:
                 self._patience.sleep(wait)
+                self.waited += wait
             now = self._look(suspects, deadline)
             found = {
                 identity(both.key): both

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from replication.compare import Compare
+from replication.compare import LOOKS_AFTER, ONE_LOOK, Compare
 from replication.copy import Copy, Ends
 from replication.errors import ReplicationError, StaleWorker
 from replication.pace import Pace
@@ -121,11 +121,12 @@ class Worker:
             return True
         page = self._scan(on, position.limit, after)
         while True:
-            began = clock()
+            began, waited = clock(), on.compare.waited
             following = partial(self._scan, on, position.limit, page.after)
             ahead = self._means.tables.ahead(following) if page.after else following
             position = self._work_on(on, page, position)
-            position = replace(position, limit=_next_limit(position.limit, clock() - began))
+            seconds = clock() - began - (on.compare.waited - waited)
+            position = replace(position, limit=_next_limit(position.limit, seconds))
             enough = position.differences >= ENOUGH_DIFFERENCES
             position = segments.keep(task.pair_id, task.job, task.part, position, None if enough else page.after)
             self._succeed(predecessors)
@@ -159,7 +160,9 @@ class Worker:
                 raise StaleWorker(f"Table {table.name} is not the one that this job was planned for.")
         ends = Ends(owner.name, other.name, tuple(key["AttributeName"] for key in found[owner.name]["KeySchema"]))
         expiry = None if self._task.part is Part.COPY else tables.expiry_attribute(owner.name, until)
-        return _On(ends, Copy(tables, ends, self._pace), Compare(tables, ends, self._means.patience, expiry))
+        looks_after = ONE_LOOK if self._plan.mode is Mode.REPAIR else LOOKS_AFTER
+        compare = Compare(tables, ends, self._means.patience, expiry, looks_after)
+        return _On(ends, Copy(tables, ends, self._pace), compare)
 
     def _scan(self, on: _On, limit: int, after: Item | None) -> Page:
         table = on.ends.other if self._task.part is Part.COMPARE_OTHER else on.ends.owner

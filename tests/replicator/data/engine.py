@@ -62,8 +62,11 @@ class Engine:
         self.tables: dict[str, dict[Hashable, Item]] = {name: {} for name in names}
         self.streams: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.ids = {name: f"id-of-{name}" for name in names}
         self.expiry: str | None = None
         self.before: Callable[[str, dict[str, Any]], Any] = lambda operation, request: None
+        self.stale: Callable[[], int] = lambda: 0  # how many writes back a read that is not consistent sees
+        self._history: dict[str, list[tuple[Hashable, Item | None]]] = {name: [] for name in names}
         self.rejects: Callable[[str, Item], bool] = lambda table, item: False
         self.now = 1_000_000.0
 
@@ -88,6 +91,12 @@ class Engine:
     def calls_of(self, operation: str) -> list[dict[str, Any]]:
         return [request for name, request in self.calls if name == operation]
 
+    def settle(self) -> None:
+        """What was written until now is older than any stream and any read that is not consistent."""
+        for name in self.tables:
+            self.streams[name].clear()
+            self._history[name].clear()
+
     # ---- the client's operations ----
 
     def batch_write_item(self, **request: Any) -> dict[str, Any]:
@@ -107,9 +116,16 @@ class Engine:
             raise refusal("ValidationException", message="a key twice")
         if any(item is not None and self.rejects(table, item) for _, item in writes):
             raise refusal("ValidationException", message="an index does not take its key")
-        for key, item in writes:
-            self._write(table, key, item)
+        self.write(table, requests)
         return {"UnprocessedItems": {}}
+
+    def write(self, table: str, requests: list[dict[str, Any]]) -> None:
+        """The effect of the write requests of a batch."""
+        for one in requests:
+            if "PutRequest" in one:
+                self.put(table, one["PutRequest"]["Item"])
+            else:
+                self.delete(table, one["DeleteRequest"]["Key"])
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
         answer = self._begin("batch_get_item", request)
@@ -127,7 +143,8 @@ class Engine:
         table, of = request["TableName"], request["TotalSegments"]
         ordered = self._ordered(table, request["Segment"], of)
         if after := request.get("ExclusiveStartKey"):
-            ordered = [item for item in ordered if self._place(self.key(item)) > self._place(after)]
+            begin = self._place(after)
+            ordered = [item for item in ordered if self._place(self.key(item)) > begin]
         size = min(self.page, request["Limit"])
         page = ordered[:size]
         return {"Items": page} | ({"LastEvaluatedKey": self.key(page[-1])} if len(ordered) > size else {})
@@ -141,7 +158,7 @@ class Engine:
         return {
             "Table": {
                 "TableName": name,
-                "TableId": f"id-of-{name}",
+                "TableId": self.ids[name],
                 "ItemCount": len(self.tables[name]),
                 "TableSizeBytes": 100 * len(self.tables[name]),
                 "KeySchema": [
@@ -164,7 +181,14 @@ class Engine:
         return answer
 
     def _ordered(self, table: str, segment: int, of: int) -> list[Item]:
-        items = [item for item in self.tables[table].values() if self._place(self.key(item))[0] % of == segment]
+        seen = dict(self.tables[table])
+        history = self._history[table]
+        for key, before in reversed(history[max(0, len(history) - self.stale()) :]):
+            if before is None:
+                seen.pop(key, None)
+            else:
+                seen[key] = before
+        items = [item for item in seen.values() if self._place(self.key(item))[0] % of == segment]
         return sorted(items, key=lambda item: self._place(self.key(item)))
 
     def _place(self, key: Item) -> tuple[int, str]:
@@ -177,7 +201,8 @@ class Engine:
             self.tables[table].pop(identity(key), None)
         else:
             self.tables[table][identity(key)] = item
-        if not equal(before, item):
+        self._history[table].append((identity(key), before))
+        if before != item and not equal(before, item):
             self.streams[table].append(event_record(table, len(self.streams[table]), key, item, before, self.now))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -56,9 +57,14 @@ def turn(phase: Phase, to: Side = Side.TWIN) -> Turn:
     return Turn(request="r", token=0, to=to, phase=phase, lease_until=2e9, started_at=1e6)
 
 
+@cache
+def _client() -> DynamoDBClient:
+    return boto3.client("dynamodb")  # made once, inside mock_aws: making one takes longer than most tests
+
+
 def state_client() -> DynamoDBClient:
     """A new state table in moto."""
-    client = boto3.client("dynamodb")
+    client = _client()
     client.create_table(
         TableName="State",
         AttributeDefinitions=[

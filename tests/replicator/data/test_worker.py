@@ -1,0 +1,474 @@
+"""A worker's invocation: killed anywhere and begun again, overtaken, handing over, throttled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from replication.compare import LOOKS_AFTER
+from replication.errors import ItemRejected, ReplicationError, StaleWorker, Throttled
+from replication.pair import Comparison, Phase, PopulationState, Side
+from replication.register import WORKER, Standing
+from replication.segments import Mode, Part, how_many
+from replication.worker import sweep
+from tests.replicator.data.engine import Killed, no_answer, refusal
+from tests.replicator.data.world import PAIR_ID, SOURCE, TWIN, World, turn, world
+
+
+def item(number: int, value: str = "v") -> dict[str, Any]:
+    return {"id": {"S": f"{number:04}"}, "value": {"S": value}}
+
+
+def filled(at: World, count: int = 30, *tables: str) -> World:
+    for table in tables or (SOURCE,):
+        for number in range(count):
+            at.engine.put(table, item(number))
+    return at
+
+
+def same(at: World) -> bool:
+    return at.engine.items(SOURCE) == at.engine.items(TWIN)
+
+
+class TestCopy:
+    def test_copies_every_segment(self) -> None:
+        with world(page=7) as at:
+            filled(at, 100)
+            at.engine.before = lambda operation, request: None
+            at.plan()
+            at.work_all(Part.COPY)
+            assert same(at)
+            [position] = at.segments.positions(PAIR_ID, "job", Part.COPY)
+            assert (position.items, position.written, position.done) == (100, 100, True)
+            assert position.sent > 100 * 40
+
+    def test_turned_around_the_twin_is_copied_into_the_source(self) -> None:
+        with world(owner=Side.TWIN, epoch=1) as at:
+            filled(at, 10, TWIN)
+            at.plan()
+            at.work_all(Part.COPY)
+            assert same(at)
+
+    def test_killed_at_any_call_and_begun_again_gives_the_same_table(self) -> None:
+        """Every call of both clients in turn is the one at which the process dies, then the step is repeated."""
+        calls = at_call = 0
+        while at_call <= calls:
+            with world(page=7) as at:
+                filled(at, 20)
+                at.plan()
+                seen = [0]
+
+                def count(operation: str, request: dict[str, Any], seen: list[int] = seen, die: int = at_call) -> None:
+                    seen[0] += 1
+                    if seen[0] == die:
+                        raise Killed
+
+                at.client.before = at.engine.before = count
+                killed = False
+                try:
+                    at.work_all(Part.COPY)
+                except Killed:
+                    killed = True
+                    at.work_all(Part.COPY)
+                at.client.before = lambda operation, request: None
+                assert same(at), f"killed at call {at_call}"
+                assert killed == (at_call > 0)
+                [position] = at.segments.positions(PAIR_ID, "job", Part.COPY)
+                assert (position.items, position.done) == (20, True)
+                calls = max(calls, seen[0]) if not at_call else calls
+            at_call += 1
+        assert calls > 20
+
+    def test_a_client_writes_while_the_worker_is_dead(self) -> None:
+        with world(page=5) as at:
+            filled(at, 10)
+            at.plan()
+
+            def die_at_second_look(operation: str, request: dict[str, Any]) -> None:
+                if operation == "batch_get_item":
+                    raise Killed
+
+            at.engine.before = die_at_second_look
+            with pytest.raises(Killed):
+                at.work(Part.COPY)
+            at.engine.before = lambda operation, request: None
+            written = [one["id"]["S"] for one in at.engine.items(TWIN).values()]
+            for table in (SOURCE, TWIN):  # the mirror carries it
+                at.engine.delete(table, {"id": {"S": written[0]}})
+                at.engine.put(table, item(int(written[1]), "new"))
+            at.work_all(Part.COPY)
+            assert same(at)
+
+    def test_hands_over_before_its_time_is_up_and_the_next_goes_on(self) -> None:
+        with world(page=5) as at:
+            filled(at, 30)
+            at.plan()
+
+            def slow(operation: str, request: dict[str, Any]) -> None:
+                at.time.now += 10
+
+            at.engine.before = slow
+            done = [at.work(Part.COPY, seconds=120)]
+            while not done[-1]:
+                done.append(at.work(Part.COPY, seconds=120))
+            assert len(done) > 2
+            assert same(at)
+            scans = [call.get("ExclusiveStartKey") for call in at.engine.calls_of("scan")]
+            assert len(scans) == len({str(scan) for scan in scans})  # no page twice
+
+    def test_a_segment_that_is_done_is_not_done_again(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            at.work_all(Part.COPY)
+            before = len(at.engine.calls_of("scan"))
+            assert at.work(Part.COPY)
+            assert len(at.engine.calls_of("scan")) == before
+
+    def test_pages_that_take_long_get_smaller_and_short_ones_larger(self) -> None:
+        with world() as at:
+            filled(at, 1600)
+            at.plan()
+            at.work_all(Part.COPY)
+            assert [call["Limit"] for call in at.engine.calls_of("scan")][:4] == [200, 200, 400, 800]
+            at.plan(job="slow")
+
+            def slow(operation: str, request: dict[str, Any]) -> None:
+                at.time.now += 5
+
+            at.engine.before = slow
+            while not at.work(Part.COPY, job="slow", seconds=900):
+                pass
+            assert at.segments.positions(PAIR_ID, "slow", Part.COPY)[0].limit < 200
+
+    def test_the_write_rate_of_the_pair_holds_and_can_be_changed_under_way(self) -> None:
+        with world(write_rate=20) as at:
+            filled(at, 400)
+            at.plan()
+            began = at.time.now
+
+            def faster(operation: str, request: dict[str, Any]) -> None:
+                if operation == "scan":
+                    at.is_now(replace(at.state.pair(PAIR_ID), write_rate=100_000))
+
+            at.work_all(Part.COPY)
+            assert at.time.now - began == pytest.approx(400 / 20, abs=2)
+            at.plan(job="again")
+            at.engine.before = faster
+            began = at.time.now
+            at.work_all(Part.COPY, job="again")
+            assert at.time.now - began < 12
+
+
+class TestOvertaken:
+    @pytest.mark.parametrize(
+        ("changes", "complaint"),
+        [
+            ({"epoch": 2}, "owner"),
+            ({"epoch": 1, "owner": Side.TWIN}, "owner"),
+            ({"turn": turn(Phase.MARKED)}, "turn"),
+            ({"population": None}, "stopped or replaced"),
+        ],
+    )
+    def test_by_a_change_of_the_pair_it_stops_before_the_next_page(
+        self, changes: dict[str, Any], complaint: str
+    ) -> None:
+        with world(page=10) as at:
+            filled(at, 30)
+            at.plan()
+            looks = [0]
+
+            def change(operation: str, request: dict[str, Any]) -> None:
+                if operation == "batch_get_item":
+                    looks[0] += 1
+                    at.is_now(replace(at.state.pair(PAIR_ID), **changes))
+
+            at.engine.before = change
+            with pytest.raises(StaleWorker, match=complaint):
+                at.work(Part.COPY)
+            assert looks == [1]
+            assert at.register.work(PAIR_ID) == []
+
+    def test_by_a_population_that_was_stopped(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            at.state.note_population(PAIR_ID, "job", State=PopulationState.STOPPED)
+            with pytest.raises(StaleWorker):
+                at.work(Part.COPY)
+            assert at.engine.items(TWIN) == {}
+
+    def test_by_a_table_that_was_made_anew_under_its_name(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            found = at.state.pair(PAIR_ID)
+            at.engine.ids[TWIN] = "another"
+            with pytest.raises(StaleWorker, match="UsersEncrypted"):
+                at.work(Part.COPY)
+            assert at.state.pair(PAIR_ID) == found
+            assert at.engine.items(TWIN) == {}
+
+    def test_without_a_plan_there_is_no_job(self) -> None:
+        with world() as at, pytest.raises(StaleWorker, match="planned"):
+            at.jobs.conclude(PAIR_ID, "job")
+
+    def test_it_registers_before_it_asks_whether_it_may_write(self) -> None:
+        """Race: a worker that has asked hangs, and a turn that cannot see it begins."""
+        with world() as at:
+            filled(at)
+            at.plan()
+            order: list[str] = []
+            at.client.before = lambda operation, request: order.append(
+                f"{operation} {request.get('Key', {}).get('Item')}"
+            )
+            at.work(Part.COPY)
+            registered = next(place for place, call in enumerate(order) if "batch#worker" in call)
+            asked = next(place for place, call in enumerate(order) if call == "get_item {'S': 'pair'}")
+            assert registered < asked
+
+
+class TestRegister:
+    def test_a_worker_is_registered_while_it_copies_and_signed_off_after(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            seen: list[Any] = []
+            at.engine.before = lambda operation, request: seen.append(at.register.work(PAIR_ID, WORKER))
+            at.work(Part.COPY, seconds=500)
+            assert all(len(found) == 1 for found in seen)
+            assert seen[0][0].deadline == 1_000_500.0
+            assert at.register.work(PAIR_ID) == []
+
+    def test_a_comparison_writes_nothing_and_registers_nothing(self) -> None:
+        with world() as at:
+            filled(at, 30, SOURCE, TWIN)
+            at.plan(Mode.COMPARE)
+            seen: list[Any] = []
+            at.engine.before = lambda operation, request: seen.extend(at.register.work(PAIR_ID, WORKER))
+            at.work_all(Part.COMPARE_OWNER)
+            at.work_all(Part.COMPARE_OTHER)
+            assert seen == []
+            assert at.engine.calls_of("batch_write_item") == []
+
+    def test_a_page_left_unfinished_stays_registered_with_its_keys_until_it_is_done_again(self) -> None:
+        with world(page=5) as at:
+            filled(at, 10)
+            at.plan()
+
+            def refuse_look(operation: str, request: dict[str, Any]) -> None:
+                if operation == "batch_get_item":
+                    raise refusal("AccessDeniedException")
+
+            at.engine.before = refuse_look
+            with pytest.raises(ReplicationError):
+                at.work(Part.COPY)
+            [left] = at.register.work(PAIR_ID, WORKER)
+            assert left.standing is Standing.FAILED
+            assert len(left.keys) == 5
+            at.engine.before = lambda operation, request: None
+            at.work_all(Part.COPY)
+            assert at.register.work(PAIR_ID) == []
+
+    def test_a_dead_worker_is_swept_when_it_is_certainly_over_and_voids_comparisons(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+
+            def die(operation: str, request: dict[str, Any]) -> None:
+                if operation == "batch_get_item":
+                    raise Killed
+
+            at.engine.before = die
+            with pytest.raises(Killed):
+                at.work(Part.COPY, seconds=900)
+            at.time.now += 890
+            assert sweep(at.means, PAIR_ID) == 0
+            assert len(at.register.work(PAIR_ID)) == 1
+            at.time.now += 20
+            assert sweep(at.means, PAIR_ID) == 1
+            assert at.register.work(PAIR_ID) == []
+            assert at.state.pair(PAIR_ID).failed_at == at.time.now
+
+    def test_an_unanswered_write_voids_comparisons_because_it_may_land_late(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            answers = iter([no_answer()])
+
+            def hang_once(operation: str, request: dict[str, Any]) -> None:
+                if operation == "batch_write_item" and (found := next(answers, None)):
+                    raise found
+
+            at.engine.before = hang_once
+            at.work_all(Part.COPY)
+            assert same(at)
+            assert at.state.pair(PAIR_ID).failed_at is not None
+
+    def test_no_capacity_until_the_time_is_up_is_an_error_and_the_page_comes_again(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            at.engine.before = lambda operation, request: (
+                {"UnprocessedItems": request["RequestItems"]} if operation == "batch_write_item" else None
+            )
+            with pytest.raises(Throttled):
+                at.work(Part.COPY, seconds=120)
+            assert at.time.now < 1_000_120
+            at.engine.before = lambda operation, request: None
+            at.work_all(Part.COPY)
+            assert same(at)
+
+
+class TestJob:
+    def populate(self, at: World) -> Any:
+        at.plan()
+        for part in Mode.POPULATE.parts:
+            at.work_all(part)
+        return at.jobs.conclude(PAIR_ID, "job")
+
+    def test_populate_copies_compares_and_notes_both(self) -> None:
+        with world(page=10) as at:
+            filled(at, 50)
+            result = self.populate(at)
+            assert (result.items, result.checked, result.differences) == (50, 50, 0)
+            found = at.state.pair(PAIR_ID)
+            assert found.populated
+            assert found.compared
+            assert found.population is not None
+            assert (found.population.items, found.population.written) == (50, 50)
+
+    def test_concluding_twice_says_the_same(self) -> None:
+        with world() as at:
+            filled(at)
+            assert self.populate(at) == at.jobs.conclude(PAIR_ID, "job")
+
+    def test_empty_tables_are_populated_and_equal(self) -> None:
+        with world() as at:
+            result = self.populate(at)
+            assert (result.items, result.differences) == (0, 0)
+            assert at.state.pair(PAIR_ID).compared
+
+    def test_a_job_with_a_segment_that_is_not_done_cannot_be_concluded(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            at.work_all(Part.COPY)
+            with pytest.raises(ReplicationError, match="0 of 1 segments of compare-owner"):
+                at.jobs.conclude(PAIR_ID, "job")
+
+    def test_planned_again_it_goes_on_as_it_was_planned_first(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            first = at.segments.plan(PAIR_ID, "job")
+            filled(at, 1000)
+            at.time.now += 100
+            at.plan()
+            assert at.segments.plan(PAIR_ID, "job") == first
+
+    def test_a_failure_during_the_comparison_voids_it(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            at.work_all(Part.COPY)
+            at.work_all(Part.COMPARE_OWNER)
+            at.time.now += 1
+            at.state.note_failure(PAIR_ID, at.time.now)
+            at.work_all(Part.COMPARE_OTHER)
+            at.jobs.conclude(PAIR_ID, "job")
+            assert at.state.pair(PAIR_ID).populated
+            assert not at.state.pair(PAIR_ID).compared
+
+    def test_the_owner_changes_during_a_comparison_then_it_counts_for_nothing(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan(Mode.COMPARE)
+            at.work_all(Part.COMPARE_OWNER)
+            at.work_all(Part.COMPARE_OTHER)
+            at.is_now(replace(at.state.pair(PAIR_ID), owner=Side.TWIN, epoch=1))
+            with pytest.raises(StaleWorker):
+                at.jobs.conclude(PAIR_ID, "job")
+            assert at.state.pair(PAIR_ID).comparison is None
+
+    def test_differences_are_counted_and_named_by_digest(self) -> None:
+        with world(page=10) as at:
+            filled(at, 50, SOURCE, TWIN)
+            at.engine.delete(TWIN, {"id": {"S": "0001"}})
+            at.engine.put(TWIN, item(2, "wrong"))
+            at.engine.put(TWIN, item(99, "too many"))
+            at.plan(Mode.COMPARE)
+            at.work_all(Part.COMPARE_OWNER)
+            at.work_all(Part.COMPARE_OTHER)
+            result = at.jobs.conclude(PAIR_ID, "job")
+            assert result.differences == 3
+            assert len(set(result.digests)) == 3
+            found = at.state.pair(PAIR_ID).comparison
+            assert isinstance(found, Comparison)
+            assert found.differences == 3
+            assert not at.state.pair(PAIR_ID).compared
+
+    def test_a_hopeless_comparison_is_given_up_and_is_not_clean(self) -> None:
+        with world() as at:
+            filled(at, 2500)
+            at.plan(Mode.COMPARE)
+            began = at.time.now
+            at.work_all(Part.COMPARE_OWNER)
+            [position] = at.segments.positions(PAIR_ID, "job", Part.COMPARE_OWNER)
+            assert 1000 <= position.differences < 2500
+            assert at.time.now - began < 5 * sum(LOOKS_AFTER)  # waiting makes no page smaller
+
+    def test_repair_brings_over_what_differs_and_settles_what_failed_before(self) -> None:
+        with world(page=10) as at:
+            filled(at, 50, SOURCE, TWIN)
+            at.engine.rejects = lambda table, one: one["value"]["S"] == "poison"
+            at.engine.put(SOURCE, item(1, "poison"))
+            assert at.mirror(at.engine.streams[SOURCE][-1]).failed
+            at.engine.put(TWIN, item(99, "too many"))
+            at.engine.delete(TWIN, {"id": {"S": "0002"}})
+            at.time.now += 10
+            at.plan(Mode.REPAIR)
+            with pytest.raises(ItemRejected):
+                at.work_all(Part.COMPARE_OWNER)
+            at.engine.rejects = lambda table, one: False
+            at.time.now += 10
+            at.plan(Mode.REPAIR, job="again")
+            at.work_all(Part.COMPARE_OWNER, "again")
+            at.work_all(Part.COMPARE_OTHER, "again")
+            result = at.jobs.conclude(PAIR_ID, "again")
+            assert (result.differences, result.written >= 2) == (0, True)
+            assert same(at)
+            assert at.register.work(PAIR_ID) == []
+            assert at.state.pair(PAIR_ID).compared
+
+    def test_a_failure_after_the_comparison_began_is_not_settled_by_it(self) -> None:
+        with world() as at:
+            filled(at, 5, SOURCE, TWIN)
+            at.plan(Mode.COMPARE)
+            at.work_all(Part.COMPARE_OWNER)
+            at.time.now += 1
+            at.engine.rejects = lambda table, one: True
+            at.mirror(at.engine.streams[SOURCE][0])
+            at.work_all(Part.COMPARE_OTHER)
+            at.jobs.conclude(PAIR_ID, "job")
+            assert len(at.register.work(PAIR_ID)) == 1
+
+
+class TestHowMany:
+    @pytest.mark.parametrize(
+        ("items", "size", "rate", "expected"),
+        [
+            (0, 0, None, 4),
+            (1, 100, None, 1),
+            (200_000, 1, None, 1),
+            (200_001, 1, None, 2),
+            (1000, 1_000_000_000, None, 5),
+            (10**12, 10**15, None, 2000),
+            (10**7, 10**10, 100, 4),
+            (10**7, 10**10, 1, 1),
+        ],
+    )
+    def test_follows_items_size_and_rate(self, items: int, size: int, rate: int | None, expected: int) -> None:
+        assert how_many(items, size, rate) == expected
