@@ -68,7 +68,7 @@ class Cloud:
         self._temporary = self._folder / "tmp"
         self._temporary.mkdir(parents=True, exist_ok=True)
         self.log_path = self._folder / "cloud.log"
-        self.port = self._port or free_port()
+        self.port = self._port or free_port()  # 0: any
         self._token = f"{emulator.VERSION}-{uuid.uuid4()}".encode()
         self.endpoint = f"http://{HOST}:{self.port}"
         self._home = Account(self.endpoint, self.account, self.region)

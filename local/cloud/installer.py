@@ -47,6 +47,7 @@ class Builder:
         """
         done = self.cache / self.digest()
         if not done.exists():
+            self.cache.mkdir(parents=True, exist_ok=True)
             # Beside its final place, not deeper: the built template names files by paths relative to itself.
             folder = self.cache / f"{BEING_BUILT}{uuid.uuid4()}"
             try:
