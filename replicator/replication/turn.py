@@ -25,7 +25,6 @@ Comments number the races that a line is there for:
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -168,7 +167,7 @@ class Steps:
         late = [
             one
             for one in self.crew.register.work(self.pair.pair_id, self.turn.to.other)
-            if one.standing is Standing.PUT_OFF and 0 < one.oldest_at < math.floor(self.marked_at)
+            if one.standing is Standing.PUT_OFF and 0 < one.oldest_at <= self.marked_at
         ]
         if late:
             raise NotSettled(

@@ -86,8 +86,8 @@ class World:
         replicator = cast("Any", self.account.client(Caller("replicator")))
         patience = Patience(self.account.clock, self.account.sleep, lambda: 0.5)
         self._tables = Tables(replicator, patience, threads=1)
-        self._reader = Tables(cast("Any", self.account.client(Caller("turn"))), patience, threads=1)
-        self._patience = patience
+        self.reader = Tables(cast("Any", self.account.client(Caller("turn"))), patience, threads=1)
+        self.crew_patience = patience
         self.crew = self._crew()
         self._start()
 
@@ -113,7 +113,7 @@ class World:
 
     def _look(self, token: int) -> Look:
         writer = cast("Any", self.account.client(Caller("look", session_name(token))))
-        return Look(self._reader, Tables(writer, self._patience, threads=1, repeat_unanswered=False))
+        return Look(self.reader, Tables(writer, self.crew_patience, threads=1, repeat_unanswered=False))
 
     def _answered(self, url: str, body: bytes, headers: Any) -> int:
         import json
