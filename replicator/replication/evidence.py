@@ -26,6 +26,7 @@ class Facts:
     descriptions: Mapping[Side, Mapping[str, Any]] = field(default_factory=dict)  # what DescribeTable says
     user_errors: float = 0  # refused calls of DynamoDB in the whole account, within the quiet time
     quiet_minutes: float = 60
+    settle: float = 60  # seconds for which a mirror must not have been late
 
 
 def for_cutover(pair: Pair, facts: Facts) -> list[str]:
@@ -107,9 +108,11 @@ def _mirror(pair: Pair, facts: Facts, side: Side) -> Iterable[str]:
             "repair when the records were given up."
         )
     progress = facts.progress.get(side)
-    if progress is not None and progress.late_at is not None and facts.at - progress.late_at < 60:
-        behind = f"was {progress.lag:.0f} s behind"
-        yield f"The mirror of {pair.table(side).name} {behind} lately: wait until it has caught up."
+    if progress is not None and progress.late_at is not None and (ago := facts.at - progress.late_at) < facts.settle:
+        yield (
+            f"The mirror of {pair.table(side).name} was too far behind {ago:.0f} s ago: wait until it has kept up for "
+            f"{facts.settle:.0f} s."
+        )
     if facts.throttles:
         yield (
             f"The replicator was throttled {facts.throttles:.0f} times lately, so records may be waiting: raise "

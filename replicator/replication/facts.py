@@ -35,6 +35,7 @@ class Gatherer:
         clock: Callable[[], float],
         replicator: str,
         quiet_minutes: float,
+        settle: float,
     ) -> None:
         self._tables = tables
         self._metrics = metrics
@@ -43,6 +44,7 @@ class Gatherer:
         self._clock = clock
         self._replicator = replicator
         self._quiet_minutes = quiet_minutes
+        self._settle = settle
 
     def facts(self, pair: Pair) -> Facts:
         """Everything that evidence for this pair may ask for."""
@@ -58,6 +60,7 @@ class Gatherer:
             # conditions and throttles.
             user_errors=self._sum("AWS/DynamoDB", "UserErrors", [], self._quiet_minutes),
             quiet_minutes=self._quiet_minutes,
+            settle=self._settle,
         )
 
     def describe(self, table: str) -> Mapping[str, Any]:

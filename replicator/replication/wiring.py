@@ -123,6 +123,7 @@ class Wiring:
             time.time,
             self._settings.replicator_function,
             self._settings.writers_quiet_minutes,
+            self._settings.waits.settle,
         )
 
     @cached_property
