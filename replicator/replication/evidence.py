@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from replication.register import Progress, Registered
+_RECENT = 60.0  # seconds: a mirror that had nothing to do for longer is not behind
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Facts:
     descriptions: Mapping[Side, Mapping[str, Any]] = field(default_factory=dict)  # what DescribeTable says
     user_errors: float = 0  # refused calls of DynamoDB in the whole account, within the quiet time
     quiet_minutes: float = 60
+    lag_limit: float = 10
     settle: float = 60  # seconds for which a mirror must not have been late
 
 
@@ -108,11 +110,10 @@ def _mirror(pair: Pair, facts: Facts, side: Side) -> Iterable[str]:
             "repair when the records were given up."
         )
     progress = facts.progress.get(side)
-    if progress is not None and progress.late_at is not None and (ago := facts.at - progress.late_at) < facts.settle:
-        yield (
-            f"The mirror of {pair.table(side).name} was too far behind {ago:.0f} s ago: wait until it has kept up for "
-            f"{facts.settle:.0f} s."
-        )
+    # What was late once and has been caught up since is for the turn to watch, which settles first.
+    if progress is not None and progress.lag > facts.lag_limit and facts.at - progress.ended_at < _RECENT:
+        behind = f"is {progress.lag:.0f} s behind"
+        yield f"The mirror of {pair.table(side).name} {behind}: wait until it has caught up."
     if facts.throttles:
         yield (
             f"The replicator was throttled {facts.throttles:.0f} times lately, so records may be waiting: raise "

@@ -44,6 +44,7 @@ class Gatherer:
         self._clock = clock
         self._replicator = replicator
         self._quiet_minutes = quiet_minutes
+        self._lag_limit = lag_limit
         self._settle = settle
 
     def facts(self, pair: Pair) -> Facts:
@@ -60,6 +61,7 @@ class Gatherer:
             # conditions and throttles.
             user_errors=self._sum("AWS/DynamoDB", "UserErrors", [], self._quiet_minutes),
             quiet_minutes=self._quiet_minutes,
+            lag_limit=self._lag_limit,
             settle=self._settle,
         )
 
