@@ -29,8 +29,8 @@ def of_records(cloud: Cloud, installation: Installation) -> Iterator[Finding]:
             yield problem(
                 "records",
                 f"{pair.source.name} → {pair.twin.name}: its stack is gone, its record is not",
-                f"If {pair.table(pair.owner).name} is still needed, look at its policy first: it says who may write it. Then "
-                f"delete the items of {pair.pair_id} from {installation.state_table}.",
+                f"If {pair.table(pair.owner).name} is still needed, look at its policy: it says who may write it. "
+                f"Then delete the items of {pair.pair_id} from {installation.state_table}.",
             )
     yield well("records", f"{plural(len(pairs), 'migration')} known")
 

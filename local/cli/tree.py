@@ -212,12 +212,15 @@ class _Parser:
         kind = Kind.MAPPING if isinstance(event, MappingStartEvent) else Kind.SEQUENCE
         node = Node(kind, start, tag=tag, anchor=event.anchor, flow=bool(event.flow_style))
         node.content = event.end_mark.index + self.shift - (1 if node.flow else 0)
+        if kind is Kind.SEQUENCE and not node.flow and self.text[node.content - 1] == "-":
+            node.content -= 1  # a sequence that is not indented is reported behind its first dash
         self.behind = node.content
         for child in self.events:
             if isinstance(child, (MappingEndEvent, SequenceEndEvent)):
                 node.end = child.end_mark.index + self.shift if node.flow else self.behind
                 return node
             if kind is Kind.SEQUENCE:
+                self.behind = self.behind if node.flow else self.text.index("-", self.behind) + 1
                 node.items.append(self.node(child))
             else:
                 self.entry(node, child)
