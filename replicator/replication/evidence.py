@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from replication.register import Progress, Registered
+
 _RECENT = 60.0  # seconds: a mirror that had nothing to do for longer is not behind
 
 
@@ -28,7 +29,6 @@ class Facts:
     user_errors: float = 0  # refused calls of DynamoDB in the whole account, within the quiet time
     quiet_minutes: float = 60
     lag_limit: float = 10
-    settle: float = 60  # seconds for which a mirror must not have been late
 
 
 def for_cutover(pair: Pair, facts: Facts) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,52 +24,40 @@ if TYPE_CHECKING:
 _THROTTLED_WITHIN = 5  # minutes
 
 
+@dataclass(frozen=True)
 class Gatherer:
     """Looks at tables, mappings, register and metrics."""
 
-    def __init__(
-        self,
-        tables: DynamoDBClient,
-        metrics: CloudWatchClient,
-        mappings: Mappings,
-        register: Register,
-        clock: Callable[[], float],
-        replicator: str,
-        quiet_minutes: float,
-        settle: float,
-    ) -> None:
-        self._tables = tables
-        self._metrics = metrics
-        self._mappings = mappings
-        self._register = register
-        self._clock = clock
-        self._replicator = replicator
-        self._quiet_minutes = quiet_minutes
-        self._lag_limit = lag_limit
-        self._settle = settle
+    tables: DynamoDBClient
+    metrics: CloudWatchClient
+    mappings: Mappings
+    register: Register
+    clock: Callable[[], float]
+    replicator: str
+    quiet_minutes: float
+    lag_limit: float
 
     def facts(self, pair: Pair) -> Facts:
         """Everything that evidence for this pair may ask for."""
-        function = [{"Name": "FunctionName", "Value": self._replicator}]
+        function = [{"Name": "FunctionName", "Value": self.replicator}]
         return Facts(
-            at=self._clock(),
-            mapping_problems=self._mappings.problems(pair),
-            progress={side: self._register.progress(pair.pair_id, side) for side in Side},
-            work=self._register.work(pair.pair_id),
+            at=self.clock(),
+            mapping_problems=self.mappings.problems(pair),
+            progress={side: self.register.progress(pair.pair_id, side) for side in Side},
+            work=self.register.work(pair.pair_id),
             throttles=self._sum("AWS/Lambda", "Throttles", function, _THROTTLED_WITHIN),
             descriptions={side: self.describe(pair.table(side).name) for side in Side},
             # There is no metric of refused calls by table. This one counts them for the whole account, without failed
             # conditions and throttles.
-            user_errors=self._sum("AWS/DynamoDB", "UserErrors", [], self._quiet_minutes),
-            quiet_minutes=self._quiet_minutes,
-            lag_limit=self._lag_limit,
-            settle=self._settle,
+            user_errors=self._sum("AWS/DynamoDB", "UserErrors", [], self.quiet_minutes),
+            quiet_minutes=self.quiet_minutes,
+            lag_limit=self.lag_limit,
         )
 
     def describe(self, table: str) -> Mapping[str, Any]:
         """What DescribeTable says of a table. Raises TableGone."""
         try:
-            return self._tables.describe_table(TableName=table)["Table"]
+            return self.tables.describe_table(TableName=table)["Table"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ResourceNotFoundException":
                 raise TableGone(f"The table {table} is gone.") from error
@@ -77,8 +66,8 @@ class Gatherer:
     def _sum(self, namespace: str, metric: str, dimensions: list[Any], minutes: float) -> float:
         if not minutes:
             return 0
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        found = self._metrics.get_metric_statistics(
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        found = self.metrics.get_metric_statistics(
             Namespace=namespace,
             MetricName=metric,
             Dimensions=dimensions,

@@ -122,8 +122,8 @@ class Wiring:
             self.register,
             time.time,
             self._settings.replicator_function,
-            self._settings.writers_quiet_minutes,
-            self._settings.waits.settle,
+            quiet_minutes=self._settings.writers_quiet_minutes,
+            lag_limit=self._settings.waits.lag_limit,
         )
 
     @cached_property
