@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,11 @@ _THROTTLED_WITHIN = 5  # minutes
 
 
 @dataclass(frozen=True)
+
+
+@dataclass(frozen=True)
 class Gatherer:
-    """Looks at tables, mappings, register and metrics."""
+    """Looks at tables, mappings, register and metrics. `settle` is in seconds: how long a mirror must have kept up."""
 
     tables: DynamoDBClient
     metrics: CloudWatchClient
@@ -35,7 +39,7 @@ class Gatherer:
     clock: Callable[[], float]
     replicator: str
     quiet_minutes: float
-    lag_limit: float
+    settle: float
 
     def facts(self, pair: Pair) -> Facts:
         """Everything that evidence for this pair may ask for."""
