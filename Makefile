@@ -17,7 +17,7 @@ help: ## list the targets
 
 .PHONY: setup
 setup: ## make the two virtual environments (once; again only when a lock file has changed)
-	@$(MAKE) --no-print-directory -j2 .venv/.stamp .venv-sam/.stamp
+	@$(MAKE) --no-print-directory -j2 .venv/.command .venv-sam/.stamp
 
 # The SAM command line pins a botocore of its own, so it cannot live in the project's environment.
 .venv/.stamp: requirements.txt
@@ -27,6 +27,11 @@ setup: ## make the two virtual environments (once; again only when a lock file h
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with PYTHON=")'
 	$(PYTHON) -m venv $*
 	$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# The project itself, as it stands here: .venv/bin/encrypt-migrate, and its packages for whatever runs in the environment.
+.venv/.command: pyproject.toml .venv/.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: demo
@@ -45,12 +50,12 @@ lint: setup ## ruff over the code, cfn-lint and SAM over template.yaml
 	$(SAM) validate --lint
 
 .PHONY: format
-format: .venv/.stamp ## put the code into ruff's format
+format: .venv/.command ## put the code into ruff's format
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
 .PHONY: types
-types: .venv/.stamp ## mypy --strict
+types: .venv/.command ## mypy --strict
 	$(BIN)/mypy $(SOURCES)
 
 .PHONY: check
@@ -61,7 +66,7 @@ bench: setup ## the ratios of the README
 	$(BIN)/python -m bench
 
 .PHONY: golden
-golden: .venv/.stamp ## write the expected templates of tests/golden anew; read the diff before committing it
+golden: .venv/.command ## write the expected templates of tests/golden anew; read the diff before committing it
 	$(BIN)/pytest tests/macro/test_golden.py --rewrite-golden
 
 .PHONY: build
