@@ -11,7 +11,7 @@ from tests.local.lab import Lab
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SETTINGS = Settings(policy_spread=1.0, policy_interval=1.5, retry_limit=0.5, ttl_interval=0.2, schedule_minute=1.0)
+SETTINGS = Settings(policy_spread=0.5, policy_interval=0.7, retry_limit=0.5, ttl_interval=0.2, schedule_minute=1.0)
 _numbers = itertools.count(100_000_000_001)
 
 

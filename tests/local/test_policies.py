@@ -120,12 +120,39 @@ class TestWhoIsLetIn:
         wait_until_spread()
         assert allowed(lab.client("dynamodb", lab.account.assume(role)).put_item, TableName="Users", Item=ITEM)
 
+    def test_a_backup_cannot_be_allowed_by_the_table(self, lab: Lab) -> None:
+        table = lab.table("Users")
+        role = lab.role("service")
+        allow = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "dynamodb:*", "Resource": table["TableArn"]}
+        put_policy(lab, table["TableArn"], json.dumps(document(allow)))
+        wait_until_spread()
+        client = lab.client("dynamodb", lab.account.assume(role))
+        assert allowed(client.describe_table, TableName="Users")
+        assert not allowed(client.create_backup, TableName="Users", BackupName="last")
+
+    def test_a_role_is_assumed_by_whom_it_trusts_and_who_may(self, lab: Lab) -> None:
+        probe = lab.role("probe")
+        may = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": probe}
+        trusted, stranger = lab.role("trusted", may), lab.role("stranger", may)
+        trust = document({"Effect": "Allow", "Principal": {"AWS": trusted}, "Action": "sts:AssumeRole"})
+        lab.client("iam").update_assume_role_policy(RoleName="probe", PolicyDocument=json.dumps(trust))
+
+        def assumes(role: str) -> bool:
+            client = lab.client("sts", lab.account.assume(role))
+            try:
+                client.assume_role(RoleArn=probe, RoleSessionName="probe")
+            except ClientError:
+                return False
+            return True
+
+        assert [assumes(role) for role in (trusted, stranger)] == [True, False]
+
 
 class TestSpread:
     def test_two_callers_see_a_change_at_different_moments_and_both_within_the_time(self, lab: Lab) -> None:
         table = lab.table("Users")
         allow = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
-        clients = [lab.client("dynamodb", lab.account.assume(lab.role(f"r{i}", allow))) for i in range(4)]
+        clients = [lab.client("dynamodb", lab.account.assume(lab.role(f"r{i}", allow))) for i in range(8)]
         put_policy(lab, table["TableArn"], seal())
         began = time.monotonic()
         refused: dict[int, float] = {}

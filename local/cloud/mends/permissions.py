@@ -1,7 +1,7 @@
 """IAM: what ministack leaves out when it decides on calls of DynamoDB.
 
 - A table's resource policy takes part: it can allow on its own, and its Deny holds for everybody, the account's root
-  included, as it does in AWS.
+  included, as it does in AWS. On backups, exports and imports it has no say.
 - aws:PrincipalArn of a role's session is the role's ARN.
 - PartiQL statements are authorised by PartiQLSelect, PartiQLInsert, PartiQLUpdate and PartiQLDelete on their table.
 - Calls that name their resource otherwise than by TableName (policies, streams, backups, tags) are decided on that
@@ -15,6 +15,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-ke
 
 import json
 import re
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from local.cloud import emulator
@@ -23,8 +24,14 @@ from local.cloud.mends import policies
 if TYPE_CHECKING:
     from local.cloud.settings import Settings
 
+# Parts of the names of actions that a table's policy cannot decide on.
+NOT_BY_TABLE = ("Backup", "Restore", "Export", "Import")
 # Where a request of DynamoDB or its streams carries the ARN of what it is about.
 ARN_MEMBERS = ("ResourceArn", "StreamArn", "BackupArn", "SourceBackupArn", "ExportArn", "TableArn", "SourceTableArn")
+
+
+# What the request that is being decided on wants to do.
+_action: ContextVar[str] = ContextVar("action", default="")
 
 
 def mend(_settings: "Settings") -> None:
@@ -44,6 +51,8 @@ def mend(_settings: "Settings") -> None:
 def _policy_of(arn: str) -> tuple[str, str] | None:
     """(policy, owning account) that holds for the caller, for a table or one of its indexes."""
     parts = arn.split(":", 5)
+    if any(part in _action.get() for part in NOT_BY_TABLE):
+        return None
     if len(parts) < 6 or not parts[5].startswith("table/") or "/stream/" in parts[5]:
         return None
     table = ":".join(parts[:5]) + ":table/" + parts[5].split("/")[1]
@@ -99,6 +108,7 @@ def _mend_root(evaluator: Any) -> None:
         resource_arn: str = "*",
         service_context: dict[str, Any] | None = None,
     ) -> Any:
+        _action.set(action)
         denied = enforce(key, action, service, region, resource_arn=resource_arn, service_context=service_context)
         caller = evaluator.caller_arn()
         if denied or service != "dynamodb" or not caller.endswith(":root"):
