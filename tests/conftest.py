@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 # A test that forgets to name its endpoint must fail, and not reach the account of whoever runs it.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -15,6 +16,10 @@ os.environ |= {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("patient", settings(deadline=None))
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
