@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from replication.errors import ItemRejected
+from replication.tables import BYTES_PER_BATCH
 from replication.values import Item, Write, digest, equal, identity
 
 if TYPE_CHECKING:
@@ -50,24 +51,26 @@ class Copy:
 
     def page(self, page: Page, deadline: float) -> int:
         """Bring the items of a page of the owner. Returns how many writes that took. Raises a TableError."""
-        return self._bring([Write(self._ends.key(item), item) for item in page.items], deadline)
+        # A character can be three times as long in a request as in an answer: then the whole page fits into one.
+        small = page.size * 3 <= BYTES_PER_BATCH
+        return self._bring([Write(self._ends.key(item), item) for item in page.items], deadline, small=small)
 
     def keys(self, keys: Sequence[Item], deadline: float) -> int:
         """Bring what the owner has under these keys, which may be nothing. Returns how many writes that took."""
         found = self._tables.get(self._ends.owner, keys, deadline, consistent=True)
-        return self._bring([Write(key, found.get(identity(key))) for key in keys], deadline)
+        return self._bring([Write(key, found.get(identity(key))) for key in keys], deadline, small=False)
 
-    def _bring(self, writes: list[Write], deadline: float) -> int:
+    def _bring(self, writes: list[Write], deadline: float, *, small: bool) -> int:
         size = min(_GROUP, self._pace.portion or _GROUP)
         groups = [writes[at : at + size] for at in range(0, len(writes), size)]
-        return sum(self._tables.parallel(lambda group: self._settle(group, deadline), groups))
+        return sum(self._tables.parallel(lambda group: self._settle(group, deadline, small=small), groups))
 
-    def _settle(self, writes: Iterable[Write], deadline: float) -> int:
+    def _settle(self, writes: Iterable[Write], deadline: float, *, small: bool) -> int:
         pending = {identity(write.key): write for write in writes}
         written = rounds = 0
         while pending:
             self._pace.take(len(pending))
-            self._write(list(pending.values()), deadline)
+            self._write(list(pending.values()), deadline, small=small and rounds == 0)
             written += len(pending)
             rounds += 1
             pending = self._changed(pending, deadline)
@@ -76,8 +79,8 @@ class Copy:
                 pending = {key: write for key, write in pending.items() if key not in moved}
         return written
 
-    def _write(self, writes: list[Write], deadline: float) -> None:
-        for failure in self._tables.write(self._ends.other, writes, deadline):
+    def _write(self, writes: list[Write], deadline: float, *, small: bool) -> None:
+        for failure in self._tables.write(self._ends.other, writes, deadline, small=small):
             if isinstance(failure.error, ItemRejected):
                 raise ItemRejected(
                     f"Table {self._ends.other} does not take the item whose key has the digest "

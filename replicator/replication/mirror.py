@@ -157,7 +157,7 @@ class Mirror:
         """The last change of every key, in any order."""
         found = by_key(changes)
         writes = [of_key[-1].write for of_key in found.values()]
-        failures = self._tables.write(table, writes, deadline)
+        failures = self._tables.write(table, writes, deadline, small=all(change.small for change in changes))
         stops = [
             self._stop_of_key(table, found[identity(failure.write.key)], failure.error, deadline)
             for failure in failures

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from replication.errors import PoisonRecord
+from replication.tables import BYTES_PER_BATCH, WRITES_PER_BATCH
 from replication.values import Item, Write, equal, from_event, identity
 
 _VIEWS_WITH_NEW_IMAGE = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
+# Bytes in the table. In a request an item can be up to twelve times as long: an empty string in a list is 1 byte there
+# and 11 here.
+_SMALL = BYTES_PER_BATCH // WRITES_PER_BATCH // 12
 _EXPIRY = ("Service", "dynamodb.amazonaws.com")
 
 
@@ -26,6 +30,7 @@ class Change:
     sequence: str
     write: Write
     at: float
+    small: bool = False  # so that any batch of such stays under 16 MB
     expired: bool = False  # DynamoDB deleted the item because its time to live was over
 
 
@@ -98,7 +103,10 @@ def _change(place: int, record: object, stream_arn: str) -> Change:
     if not content.get("Keys"):
         raise PoisonRecord("the record has no Keys")
     key = from_event(content["Keys"])
-    return Change(place, str(_sequence(record)), Write(key, _image(record, content, key)), at, _by_expiry(record))
+    size = content.get("SizeBytes")
+    small = isinstance(size, int) and size <= _SMALL
+    write = Write(key, _image(record, content, key))
+    return Change(place, str(_sequence(record)), write, at, small, _by_expiry(record))
 
 
 def _image(record: Mapping[str, Any], content: Mapping[str, Any], key: Item) -> Item | None:

@@ -93,7 +93,7 @@ class Position:
     done: bool = False
     items: int = 0  # scanned
     written: int = 0  # by a copy: more than items, when some changed meanwhile
-    sent: int = 0  # bytes of JSON written
+    size: int = 0  # bytes of JSON scanned
     differences: int = 0  # by a comparison
     digests: tuple[str, ...] = ()  # of the first keys that differ
     limit: int = FIRST_LIMIT

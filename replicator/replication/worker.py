@@ -172,7 +172,7 @@ class Worker:
     def _work_on(self, on: _On, page: Page, position: Position) -> Position:
         """The position with what a page has come to."""
         counts = self._means.tables.counts
-        sent, unanswered = counts.sent, counts.unanswered
+        unanswered = counts.unanswered
         written = 0
         different: list[Item] = []
         if self._task.part is Part.COPY:
@@ -191,7 +191,7 @@ class Worker:
             position,
             items=position.items + len(page.items),
             written=position.written + written,
-            sent=position.sent + counts.sent - sent,
+            size=position.size + page.size,
             differences=position.differences + len(different),
             digests=(*position.digests, *map(digest, different))[:_DIGESTS_KEPT],
         )

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from replication.tables import Patience, Tables
-from replication.values import Item, equal, identity
+from replication.values import Item, equal, identity, wire_size
 
 
 class Killed(BaseException):
@@ -147,7 +147,9 @@ class Engine:
             ordered = [item for item in ordered if self._place(self.key(item)) > begin]
         size = min(self.page, request["Limit"])
         page = ordered[:size]
-        return {"Items": page} | ({"LastEvaluatedKey": self.key(page[-1])} if len(ordered) > size else {})
+        length = sum(wire_size(item) for item in page)
+        answer = {"Items": page, "ResponseMetadata": {"HTTPHeaders": {"content-length": str(length)}}}
+        return answer | ({"LastEvaluatedKey": self.key(page[-1])} if len(ordered) > size else {})
 
     def describe_table(self, **request: Any) -> dict[str, Any]:
         answer = self._begin("describe_table", request)

@@ -1,0 +1,112 @@
+"""The engines that data is measured on, each behind one word or an address.
+
+moto             moto's server, in a process of its own
+ministack        the local cloud's emulator
+dynamodb-local   AWS's own engine; DYNAMODB_LOCAL names the folder that holds DynamoDBLocal.jar and its libraries
+http://…         anything that already runs and speaks DynamoDB
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.cloud import Cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NAMES = ("moto", "ministack", "dynamodb-local")
+_START_SECONDS = 60
+_PLAIN = Config(read_timeout=120, max_pool_connections=50)
+# What replication.wiring gives the replicator: it repeats calls itself, and its items come from DynamoDB.
+OURS = Config(connect_timeout=3, retries={"total_max_attempts": 1}, parameter_validation=False)
+
+
+class Engine:
+    """A running engine."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+
+    def client(self, config: Config | None = None) -> DynamoDBClient:
+        """A client as boto3 makes it, or with this configuration over it."""
+        return boto3.client(
+            "dynamodb",
+            endpoint_url=self._endpoint,
+            region_name="us-east-1",
+            config=_PLAIN.merge(config) if config else _PLAIN,
+            aws_access_key_id="123456789012",
+            aws_secret_access_key="bench",
+        )
+
+
+@contextmanager
+def engine(name: str) -> Iterator[Engine]:
+    """Starts an engine. Raises RuntimeError when it does not start."""
+    if name.startswith("http"):
+        yield Engine(name)
+    elif name == "ministack":
+        with Cloud() as cloud:
+            yield Engine(cloud.endpoint)
+    elif name in NAMES:
+        port = _free_port()
+        with _started(_command(name, port), f"http://127.0.0.1:{port}") as started:
+            yield started
+    else:
+        raise RuntimeError(f"{name} is no engine: use one of {', '.join(NAMES)}, or an address.")
+
+
+def _command(name: str, port: int) -> list[str]:
+    if name == "moto":
+        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    folder = os.environ.get("DYNAMODB_LOCAL")
+    if not folder:
+        raise RuntimeError("Set DYNAMODB_LOCAL to the folder with DynamoDBLocal.jar (com.amazonaws:DynamoDBLocal).")
+    path = Path(folder)
+    main = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
+    return ["java", f"-Djava.library.path={path}", "-cp", str(path / "*"), main, "-inMemory", "-port", str(port)]
+
+
+@contextmanager
+def _started(command: Sequence[str], endpoint: str) -> Iterator[Engine]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        found = Engine(endpoint)
+        _wait_until_ready(found, process)
+        yield found
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+
+
+def _wait_until_ready(found: Engine, process: subprocess.Popen[bytes]) -> None:
+    client = found.client()
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(BotoCoreError, ClientError):
+            client.list_tables()
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"{process.args!r} did not start.")
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
