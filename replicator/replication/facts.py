@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +25,8 @@ _THROTTLED_WITHIN = 5  # minutes
 
 
 @dataclass(frozen=True)
-
-
-@dataclass(frozen=True)
 class Gatherer:
-    """Looks at tables, mappings, register and metrics. `settle` is in seconds: how long a mirror must have kept up."""
+    """Looks at tables, mappings, register and metrics."""
 
     tables: DynamoDBClient
     metrics: CloudWatchClient
@@ -39,7 +35,7 @@ class Gatherer:
     clock: Callable[[], float]
     replicator: str
     quiet_minutes: float
-    settle: float
+    lag_limit: float
 
     def facts(self, pair: Pair) -> Facts:
         """Everything that evidence for this pair may ask for."""
