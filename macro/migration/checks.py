@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from migration.errors import Problem
-from migration.graph import circle_through, graph_of
+from migration.graph import Graph
 from migration.ids import companion_ids
 from migration.intrinsics import is_mapping
 
@@ -17,24 +17,6 @@ if TYPE_CHECKING:
 
 RESOURCE_LIMIT = 500
 """Resources in one template, a quota of CloudFormation."""
-
-DEPTH_LIMIT = 150
-"""Levels of nesting; no template that people write comes near it, and rewriting is recursive."""
-
-
-def depth_problems(template: Mapping[str, Any]) -> list[Problem]:
-    """A problem if the template is nested too deeply to be walked through."""
-    level: list[Any] = [template]
-    for _ in range(DEPTH_LIMIT):
-        level = [
-            member
-            for value in level
-            for member in (value.values() if isinstance(value, dict) else value)
-            if isinstance(member, (dict, list))
-        ]
-        if not level:
-            return []
-    return [Problem("Template", f"it is nested deeper than {DEPTH_LIMIT} levels", "Make it flatter")]
 
 
 def taken_ids(tables: Iterable[Table], moves: Iterable[Move], template: Mapping[str, Any]) -> list[Problem]:
@@ -59,7 +41,7 @@ def result_problems(resources: dict[str, Any], before: int, tables: Iterable[Tab
                 "Exclude some tables and migrate them afterwards, or move resources to another stack",
             )
         )
-    found = circle_through(graph_of(resources), [each for table in tables for each in (table.gate, table.twin)])
+    found = Graph(resources).circle_through(each for table in tables for each in (table.gate, table.twin))
     if found:
         problems.append(
             Problem(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from migration.checks import depth_problems, result_problems, taken_ids
+from migration.checks import result_problems, taken_ids
 from migration.errors import Problem, TemplateRefused
 from migration.fixed_names import FixedNames
 from migration.followers import followers
@@ -35,7 +35,13 @@ def expand(template: dict[str, Any], stage: Stage) -> dict[str, Any]:
     """The template (with its Resources a mapping) at `stage`; raises TemplateRefused with every reason."""
     if stage is Stage.OFF:
         return template
-    _refuse(depth_problems(template))
+    try:
+        return _expanded(template, stage)
+    except RecursionError:
+        raise TemplateRefused([_TOO_DEEP]) from None
+
+
+def _expanded(template: dict[str, Any], stage: Stage) -> dict[str, Any]:
     tables = migrating(template)
     given = template["Resources"]
     names = FixedNames(tuple(name for table in tables if (name := fixed_name(table))))
@@ -47,7 +53,7 @@ def expand(template: dict[str, Any], stage: Stage) -> dict[str, Any]:
     made = outputs(template.get("Outputs"), lambda: Walk(stage, moves, names))
     resources = rewriting.resources(given, made.changing)
     if stage >= Stage.CUTOVER:
-        resources |= published(resources, {table.twin for table in tables}, changed.get("Globals"))
+        resources |= published(resources, rewriting.configured, changed.get("Globals"))
     again = deployments(given, rewriting.gated)
     resources, section = _renamed(resources, made.section, stage, again)
     _refuse(
@@ -98,6 +104,7 @@ def _refuse(problems: Iterable[Problem]) -> None:
         raise TemplateRefused(found)
 
 
+_TOO_DEEP = Problem("Template", "it is nested deeper than any template that CloudFormation takes", "Make it flatter")
 _NO_TABLE = Problem(
     "Template",
     "no table to migrate: every DynamoDB table in it is encrypted already, or excluded",

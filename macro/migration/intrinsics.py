@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -33,18 +33,17 @@ def is_no_value(value: Any) -> bool:
     return bool(value == NO_VALUE)
 
 
-def reference(value: Any) -> tuple[str, str] | None:
+def reference(value: dict[str, Any]) -> tuple[str, str] | None:
     """(logical id, attribute) of a Ref or a GetAtt in either form; the attribute of a Ref is empty."""
-    function = function_of(value)
-    if function == "Ref" and isinstance(value["Ref"], str):
-        return value["Ref"], ""
-    if function == "Fn::GetAtt":
-        argument = value["Fn::GetAtt"]
-        if isinstance(argument, str):
-            logical_id, _, attribute = argument.partition(".")
-            return logical_id, attribute
-        if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[0], str):
-            return argument[0], argument[1] if isinstance(argument[1], str) else "?"
+    argument = value.get("Ref")
+    if isinstance(argument, str):
+        return argument, ""
+    argument = value.get("Fn::GetAtt")
+    if isinstance(argument, str):
+        logical_id, _, attribute = argument.partition(".")
+        return logical_id, attribute
+    if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[0], str):
+        return argument[0], argument[1] if isinstance(argument[1], str) else "?"
     return None
 
 
@@ -80,21 +79,29 @@ def map_branches(value: Any, function: Callable[[Any], Any]) -> Any:
     return function(value)
 
 
-def mentioned(value: Any) -> Iterator[tuple[str, str]]:
-    """(logical id, attribute) of every Ref, GetAtt and Sub variable in `value`."""
-    if isinstance(value, list):
-        for item in value:
-            yield from mentioned(item)
-    elif isinstance(value, dict):
-        found = reference(value)
-        if found is not None:
-            yield found
-            return
-        parts = sub_parts(value["Fn::Sub"]) if function_of(value) == "Fn::Sub" else None
-        if parts is not None:
-            for variable in variables(parts[0]):
-                if variable not in parts[1]:
-                    logical_id, _, attribute = variable.partition(".")
-                    yield logical_id, attribute
-        for member in value.values():
-            yield from mentioned(member)
+def mentioned(value: Any) -> dict[str, set[str]]:
+    """Every logical id that a Ref, GetAtt or Sub in `value` names, with the attributes asked for (a Ref's is empty)."""
+    found: dict[str, set[str]] = {}
+    rest = [value]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            if len(value) == 1:
+                for logical_id, attribute in _named_here(value):
+                    found.setdefault(logical_id, set()).add(attribute)
+            rest.extend(value.values())
+        elif isinstance(value, list):
+            rest.extend(value)
+    return found
+
+
+def _named_here(value: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    found = reference(value)
+    if found is not None:
+        return [found]
+    parts = sub_parts(value["Fn::Sub"]) if "Fn::Sub" in value else None
+    if parts is None:
+        return ()
+    text, local = parts
+    dotted = (variable.partition(".") for variable in variables(text) if variable not in local)
+    return [(logical_id, attribute) for logical_id, _, attribute in dotted]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from migration.graph import depends_on, graph_of, in_order
+from migration.graph import Graph, depends_on
 from migration.intrinsics import mentioned
 from migration.options import KEY
 
@@ -38,7 +38,7 @@ def chain(tables: Iterable[Table], resources: Mapping[str, Any]) -> dict[str, li
         return {}
     found: dict[str, list[Table]] = {}
     before: list[Table] = []
-    for each in in_order(graph_of(resources), indexed):
+    for each in Graph(resources).in_order(indexed):
         found[each] = before
         certain = [table for table in before if not _is_conditional(table)] if _is_conditional(indexed[each]) else []
         before = [*certain, indexed[each]]
@@ -50,7 +50,7 @@ def chained(twin: dict[str, Any], before: Iterable[Table]) -> dict[str, Any]:
     certain = [table.twin for table in before if _condition(table) in (None, twin.get("Condition"))]
     others = [table for table in before if table.twin not in certain]
     if certain:
-        named = {each for each, _ in mentioned(twin)}
+        named = mentioned(twin)
         after = dict.fromkeys([*depends_on(twin), *(each for each in certain if each not in named)])
         twin = {**twin, "DependsOn": list(after)} if after else twin
     if others:

@@ -83,5 +83,5 @@ def _second(found: Outputs, given: dict[str, Any], output_id: str, output: dict[
 
 
 def _tables(value: Any, walk: Walk) -> list[str]:
-    ids = dict.fromkeys(logical_id for logical_id, _ in mentioned(value))
-    return [each for each in ids if each in walk.moves and walk.moves[each].is_table]
+    named = mentioned(value)
+    return [move.old for move in walk.moves.values() if move.is_table and move.old in named]

@@ -13,6 +13,7 @@ from migration.graphql import graphql_api
 from migration.permissions import policies
 from migration.replacements import Replaced
 from migration.rules import Rule
+from migration.snapshots import environment
 from migration.streams import StreamReader
 
 if TYPE_CHECKING:
@@ -48,20 +49,24 @@ _PERMISSION_TYPES = (
 _ANYWHERE: Places = {"Connectors": embedded}
 """Attributes that any resource may have."""
 
+_FUNCTION: Places = {
+    "Environment": environment,
+    "Policies": policies,
+    "Events": {"*": {"Properties": StreamReader("Stream", ("StartingPosition",))}},
+}
+
 _KINDS = {
     **dict.fromkeys(_PERMISSION_TYPES, _PERMISSION),
     "AWS::Lambda::EventSourceMapping": Kind(
         places={"Properties": StreamReader("EventSourceArn", ("StartingPosition",))}
     ),
-    "AWS::Serverless::Function": Kind(
-        places={
-            **_ANYWHERE,
-            "Properties": {
-                "Policies": policies,
-                "Events": {"*": {"Properties": StreamReader("Stream", ("StartingPosition",))}},
-            },
-        }
+    "AWS::Lambda::Function": Kind(places={**_ANYWHERE, "Properties": {"Environment": environment}}),
+    "AWS::Serverless::Function": Kind(places={**_ANYWHERE, "Properties": _FUNCTION}),
+    "AWS::IAM::ManagedPolicy": Kind(Rule.LATE, {"Properties": Replaced("Description", "ManagedPolicyName", 128)}),
+    "AWS::AutoScaling::LaunchConfiguration": Kind(
+        places={"Properties": Replaced("UserData", "LaunchConfigurationName", 255)}
     ),
+    "AWS::SSM::Document": Kind(places={"Properties": Replaced("Content", "Name", 128)}),
     "AWS::Serverless::StateMachine": Kind(places={**_ANYWHERE, "Properties": {"Policies": policies}}),
     "AWS::Serverless::GraphQLApi": Kind(places={**_ANYWHERE, "Properties": graphql_api}),
     "AWS::Serverless::Connector": Kind(rule=Rule.LATE, places=CONNECTOR),
@@ -84,6 +89,4 @@ def kind_of(resource_type: object) -> Kind:
     """The kind of a resource type."""
     if not isinstance(resource_type, str):
         return _ANYTHING
-    if resource_type.startswith("AWS::IAM::"):
-        return _PERMISSION
-    return _KINDS.get(resource_type, _ANYTHING)
+    return _KINDS.get(resource_type) or (_PERMISSION if resource_type.startswith("AWS::IAM::") else _ANYTHING)

@@ -31,6 +31,9 @@ Places = Mapping[str, Union["Places", Handler]]
 
 NOWHERE: Places = {}
 
+_EXPANDING = (Rule.DATA, Rule.LATE)
+"""The rules under which a statement speaks of what either table may be used for; else it is one table's own."""
+
 
 @dataclass
 class Walk:
@@ -43,6 +46,8 @@ class Walk:
     """Gates by table, where the order is made by the reference itself (see `_tie`)."""
     touched: set[str] = field(default_factory=set)
     """Tables that were found in a place where running code uses them: their gate comes first."""
+    configured: bool = False
+    """Whether the environment of a function names a twin."""
     readers: list[str] = field(default_factory=list)
     """Tables whose stream is read, once for each reader."""
     problems: list[str] = field(default_factory=list)
@@ -51,13 +56,37 @@ class Walk:
     def rewrite(self, value: Any, rule: Rule, places: Places = NOWHERE) -> Any:
         """`value` with every reference as `rule` wants it, or by the rule of the place it stands in."""
         if isinstance(value, dict):
-            return self._object(value, rule, places)
+            if len(value) == 1:
+                ((key, argument),) = value.items()
+                rewriter = self._functions.get(key)
+                if rewriter is not None:
+                    return rewriter(self, value, argument, rule)
+                if key == "Fn::If":
+                    # Both branches stand in the place that the function stands in.
+                    new = self.rewrite(argument, rule, places)
+                    return value if new is argument else {key: new}
+            elif "Effect" in value and rule in _EXPANDING and is_statement(value):
+                return statement(self, value)
+            return self.members(value, rule, places)
         if isinstance(value, list):
             items = [self.rewrite(item, rule, places) for item in value]
             return value if all(map(is_, items, value)) else items
         if rule is Rule.TWIN and isinstance(value, str):
             return self.names.in_text(value)
         return value
+
+    def members(self, value: dict[str, Any], rule: Rule, places: Places = NOWHERE) -> dict[str, Any]:
+        """An object, each of its members rewritten by the place it stands in."""
+        named = self.names.names
+        changed: dict[str, Any] = {}
+        for key, member in value.items():
+            place = (places.get(key) or places.get("*", NOWHERE)) if places else NOWHERE
+            new = place(self, member, rule) if callable(place) else self.rewrite(member, rule, place)
+            if named and new is member:
+                new = self._by_name(value, key, member, rule)
+            if new is not member:
+                changed[key] = new
+        return {**value, **changed} if changed else value
 
     def name(self, logical_id: str, attribute: str, rule: Rule) -> str:
         """The id that a reference to `logical_id` has at this stage."""
@@ -71,32 +100,6 @@ class Walk:
             if attribute == "StreamArn":
                 moment = Rule.LATE
         return move.new if self.stage >= moment else move.old
-
-    def members(self, value: dict[str, Any], rule: Rule, places: Places = NOWHERE) -> dict[str, Any]:
-        """An object, each of its members rewritten by the place it stands in."""
-        changed: dict[str, Any] = {}
-        for key, member in value.items():
-            place = (places.get(key) or places.get("*", NOWHERE)) if places else NOWHERE
-            new = place(self, member, rule) if callable(place) else self.rewrite(member, rule, place)
-            if new is member and self.names:
-                new = self._by_name(value, key, member, rule)
-            if new is not member:
-                changed[key] = new
-        return {**value, **changed} if changed else value
-
-    def _object(self, value: dict[str, Any], rule: Rule, places: Places) -> dict[str, Any]:
-        if len(value) == 1:
-            ((key, argument),) = value.items()
-            rewriter = self._functions.get(key)
-            if rewriter is not None:
-                return rewriter(self, value, argument, rule)
-            if key == "Fn::If":
-                # Both branches stand in the place that the function stands in.
-                new = self.rewrite(argument, rule, places)
-                return value if new is argument else {key: new}
-        elif is_statement(value) and rule in (Rule.DATA, Rule.LATE):
-            return statement(self, value)
-        return self.members(value, rule, places)
 
     def _by_name(self, value: dict[str, Any], key: str, member: Any, rule: Rule) -> Any:
         """A table that is named by what its TableName says, in a place that is there for a table's name."""

@@ -39,7 +39,7 @@ def _stage(template: dict[str, Any], params: Mapping[str, Any], values: Mapping[
     parameter = stage_parameter(template.get("Metadata"))
     if "Stage" in params:
         given, where = params["Stage"], "Transform parameter Stage"
-        named = reference(given)
+        named = reference(given) if is_mapping(given) else None
         if named is not None and named[0] in values:
             given, where = values[named[0]], f"Parameter {named[0]}"
     elif parameter in values:

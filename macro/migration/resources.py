@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from migration.companions import companions
 from migration.errors import Problem
 from migration.followers import as_twin
 from migration.graph import depends_on
+from migration.ids import gate_id
 from migration.intrinsics import is_mapping
 from migration.order import chained, with_order
 from migration.places import kind_of
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from migration.fixed_names import FixedNames
     from migration.outputs import Export
     from migration.tables import Table
+
+_text = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 LOOP = "Fn::ForEach::"
 
@@ -41,8 +46,22 @@ class Resources:
     readers: dict[str, list[str]] = field(default_factory=dict)
     """Resources that read a table's stream, by table."""
     problems: list[Problem] = field(default_factory=list)
+    configured: set[str] = field(default_factory=set)
+    """Functions whose environment names a twin."""
+    _configured_types: set[str] = field(default_factory=set)
+    _conditional: list[Table] = field(init=False)
+    _rank: dict[str, int] = field(init=False)
+    """Tables by their place in the template, so that gates always stand in the same order."""
+    _mention: re.Pattern[str] = field(init=False)
+    """What a resource must say somewhere to be looked at at all."""
     _global_tables: dict[str, set[str]] = field(default_factory=dict)
     """Tables that the Globals of a resource type name, by type."""
+
+    def __post_init__(self) -> None:
+        self._rank = {table.id: rank for rank, table in enumerate(self.tables)}
+        self._conditional = [table for table in self.tables if table.condition]
+        words = [*self.moves, *self.names.texts]
+        self._mention = re.compile("|".join(re.escape(_text(word)[1:-1]) for word in words))
 
     def globals(self, given: Any) -> dict[str, Any]:
         """The Globals section rewritten, if there is one; call it before `resources`."""
@@ -55,6 +74,8 @@ class Resources:
             walk = self._walk({})
             sections[section] = walk.members({"Properties": value}, kind.rule, kind.places)["Properties"]
             self._global_tables[resource_type] = walk.touched - walk.tied.keys()
+            if walk.configured:
+                self._configured_types.add(resource_type)
         return {"Globals": sections}
 
     def resources(self, given: Mapping[str, Any], changing_exports: Mapping[str, list[Export]]) -> dict[str, Any]:
@@ -72,8 +93,8 @@ class Resources:
 
     def _walk(self, resource: Mapping[str, Any]) -> Walk:
         """A walk that ties references to tables that exist under another condition than the resource."""
-        own = resource.get("Condition")
-        tied = {table.id: table.gate for table in self.tables if table.condition not in ({}, {"Condition": own})}
+        own = {"Condition": resource.get("Condition")}
+        tied = {table.id: table.gate for table in self._conditional if table.condition != own}
         return Walk(self.stage, self.moves, self.names, tied)
 
     def _any(self, logical_id: str, resource: Any) -> Any:
@@ -111,7 +132,9 @@ class Resources:
     def _resource(self, logical_id: str, resource: dict[str, Any]) -> dict[str, Any]:
         kind = kind_of(resource.get("Type"))
         walk = self._walk(resource)
-        new = walk.members(resource, kind.rule, kind.places)
+        # Most resources of a large template have nothing to do with a table: a look at their text is enough to know.
+        mentioned = self._mention.search(_text(resource)) is not None
+        new = walk.members(resource, kind.rule, kind.places) if mentioned else resource
         for each in walk.readers:
             self.readers.setdefault(each, []).append(logical_id)
         self.problems.extend(Problem(logical_id, reason, "Give it another name") for reason in walk.problems)
@@ -120,7 +143,11 @@ class Resources:
         after |= self._global_tables.get(str(resource.get("Type")), set())
         if walk.touched:
             self.gated.add(logical_id)
-        gates = [table.gate for table in self.tables if table.id in after]
+        if walk.configured or resource.get("Type") in self._configured_types:
+            self.configured.add(logical_id)
+        if not after:
+            return ordered
+        gates = [gate_id(table) for table in sorted(after, key=self._rank.__getitem__)]
         return with_order(ordered, Walk(self.stage, {}), kind.rule, gates)
 
 

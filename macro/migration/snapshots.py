@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from migration.ids import twin_id
-from migration.intrinsics import is_mapping, mentioned, reference
+from migration.intrinsics import is_mapping, mentioned
 from migration.names import CannotRename, renamed
 from migration.rules import Move
 from migration.stages import Stage
@@ -21,10 +21,11 @@ from migration.stages import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from migration.references import Walk
+    from migration.rules import Rule
+
 DESCRIPTION = "EncryptMigrate: after cutover"
 _DESCRIPTION_LIMIT = 256
-_SAM_FUNCTION = "AWS::Serverless::Function"
-_FUNCTIONS = ("AWS::Lambda::Function", _SAM_FUNCTION)
 _DEPLOYMENTS = {"AWS::ApiGateway::Deployment": "RestApiId", "AWS::ApiGatewayV2::Deployment": "ApiId"}
 _NOT_COPIED = ("AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage", *_DEPLOYMENTS)
 
@@ -40,27 +41,26 @@ def deployments(resources: Mapping[str, Any], gated: set[str]) -> dict[str, Move
     }
 
 
-def published(resources: Mapping[str, Any], twins: set[str], template_globals: Any) -> dict[str, Any]:
+def environment(walk: Walk, value: Any, rule: Rule) -> Any:
+    """The environment of a function; notes when it names a twin."""
+    new = walk.rewrite(value, rule)
+    walk.configured = walk.configured or (new is not value and walk.stage >= Stage.CUTOVER)
+    return new
+
+
+def published(resources: Mapping[str, Any], configured: set[str], template_globals: Any) -> dict[str, Any]:
     """The versions and publishing functions among `resources`, changed so that this cutover publishes anew.
 
-    `resources` are those of stage 3 or 4; `twins` the logical ids of the new tables.
+    `configured` are the functions whose environment names a twin.
     """
     shared = template_globals.get("Function") if is_mapping(template_globals) else None
-    shared = shared if is_mapping(shared) else {}
-    every = _names(shared.get("Environment"), twins)
-    functions = {
-        logical_id
-        for logical_id, resource in resources.items()
-        if _is_a(resource, _FUNCTIONS)
-        and ((every and resource["Type"] == _SAM_FUNCTION) or _names(_property(resource, "Environment"), twins))
-    }
+    publishes = is_mapping(shared) and "AutoPublishAlias" in shared
     changed = {}
     for logical_id, resource in resources.items():
         if _is_a(resource, ("AWS::Lambda::Version",)):
-            found = reference(_property(resource, "FunctionName"))
-            if found is not None and found[0] in functions:
+            if not configured.isdisjoint(mentioned(_property(resource, "FunctionName"))):
                 changed[logical_id] = _described(resource, "Description")
-        elif logical_id in functions and (_property(resource, "AutoPublishAlias") or "AutoPublishAlias" in shared):
+        elif logical_id in configured and (publishes or _property(resource, "AutoPublishAlias")):
             changed[logical_id] = _described(resource, "VersionDescription")
     return changed
 
@@ -69,16 +69,12 @@ def _apis(resource: Any) -> list[str]:
     properties = resource.get("Properties") if is_mapping(resource) else None
     if not is_mapping(properties):
         return []
-    return [each for key in ("RestApiId", "ApiId") for each, _ in mentioned(properties.get(key))]
+    return [each for key in ("RestApiId", "ApiId") for each in mentioned(properties.get(key))]
 
 
 def _property(resource: dict[str, Any], name: str) -> Any:
     properties = resource.get("Properties")
     return properties.get(name) if is_mapping(properties) else None
-
-
-def _names(value: Any, twins: set[str]) -> bool:
-    return any(logical_id in twins for logical_id, _ in mentioned(value))
 
 
 def _is_a(resource: Any, types: Any) -> bool:

@@ -36,7 +36,8 @@ class StreamReader:
         if not is_mapping(value):
             return value
         new = walk.members(value, rule)
-        tables = [each for each, attribute in mentioned(value.get(self.stream)) if _is_stream(walk, each, attribute)]
+        named = mentioned(value.get(self.stream))
+        tables = [each for each, attributes in named.items() if each in walk.moves and "StreamArn" in attributes]
         if value.get("Enabled") is not False:
             walk.readers.extend(tables)
         if not tables or walk.stage < Stage.CLEANUP:
@@ -57,10 +58,6 @@ def reader_problems(readers: dict[str, list[str]]) -> list[Problem]:
         for table, ids in readers.items()
         if len(ids) >= READERS_PER_SHARD
     ]
-
-
-def _is_stream(walk: Walk, logical_id: str, attribute: str) -> bool:
-    return attribute == "StreamArn" and logical_id in walk.moves
 
 
 def _with(value: dict[str, Any], path: tuple[str, ...], new: Any) -> dict[str, Any]:
