@@ -17,7 +17,7 @@ help: ## list the targets
 
 .PHONY: setup
 setup: ## make the two virtual environments (once; again only when a lock file has changed)
-	@$(MAKE) --no-print-directory -j2 .venv/.command .venv-sam/.stamp
+	@$(MAKE) --silent -j2 .venv/.command .venv-sam/.stamp
 
 # The SAM command line pins a botocore of its own, so it cannot live in the project's environment.
 .venv/.stamp: requirements.txt
@@ -25,6 +25,7 @@ setup: ## make the two virtual environments (once; again only when a lock file h
 # --no-deps: the lock file names everything, and what it does not name is not wanted.
 %/.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with PYTHON=")'
+	@echo "making $*"
 	$(PYTHON) -m venv $*
 	$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r $<
 	@touch $@
