@@ -53,7 +53,7 @@ def _of_section(
         if what is What.CHANGED and not places:
             continue
         shown = one if other is None else other
-        found = {logical_id, *(name for each in (one, other) for name, _ in mentioned(each))}
+        found = {logical_id, *mentioned([one, other])}
         tables = tuple(dict.fromkeys(names[name] for name in sorted(found) if name in names))
         kind = str(shown.get("Type", "")) if isinstance(shown, dict) else ""
         yield Change(what, section, logical_id, kind or section.removesuffix("s"), tables, places)

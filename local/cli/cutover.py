@@ -65,7 +65,7 @@ def _of_exports(template: Mapping[str, Any], tables: set[str]) -> Iterator[Refus
     outputs = template.get("Outputs", {})
     for output_id, output in outputs.items():
         export = output.get("Export") if is_mapping(output) else None
-        named = tuple(dict.fromkeys(name for name, _ in mentioned(output) if name in tables))
+        named = tuple(dict.fromkeys(name for name in mentioned(output) if name in tables))
         if is_mapping(export) and named:
             yield Refused(
                 output_id,

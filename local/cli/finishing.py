@@ -54,7 +54,7 @@ def finished(template: Template) -> tuple[dict[str, Any], bool]:
     gates = {table.gate for table in tables}
     found = {key: _untied(value, gates) for key, value in expanded.items() if key != "Transform"}
     found["Resources"] = _resources(found["Resources"], template, tables, gates)
-    left = sorted(gates & {name for name, _ in mentioned(found)})
+    left = sorted(gates & mentioned(found).keys())
     if left:
         raise Refused(f"The template still needs {', '.join(left)}; it cannot be finished by this command.")
     if template.transforms:
@@ -156,7 +156,7 @@ def _drop_parameter(found: dict[str, Any], name: str | None) -> bool:
         return False
     parameters = {key: value for key, value in found["Parameters"].items() if key != name}
     rest = {key: value for key, value in found.items() if key != "Parameters"}
-    if name in {used for used, _ in mentioned(rest)}:
+    if name in mentioned(rest):
         return True
     if parameters:
         found["Parameters"] = parameters

@@ -74,7 +74,7 @@ def _of_aliases(function: str, resources: Mapping[str, Any]) -> Iterator[Rollout
         if not is_mapping(resource) or resource.get("Type") != "AWS::Lambda::Alias":
             continue
         properties = resource.get("Properties", {})
-        if function not in {name for name, _ in mentioned(properties)}:
+        if function not in mentioned(properties):
             continue
         update = resource.get("UpdatePolicy", {}).get("CodeDeployLambdaAliasUpdate")
         if is_mapping(update):
@@ -87,7 +87,7 @@ def _of_aliases(function: str, resources: Mapping[str, Any]) -> Iterator[Rollout
 
 def _configuration(update: Mapping[str, Any], resources: Mapping[str, Any]) -> Any:
     """The DeploymentConfigName of the group that shifts an alias."""
-    groups = [resources.get(name) for name, _ in mentioned(update.get("DeploymentGroupName"))]
+    groups = [resources.get(name) for name in mentioned(update.get("DeploymentGroupName"))]
     return next((group["Properties"].get("DeploymentConfigName") for group in groups if is_mapping(group)), None)
 
 
@@ -109,7 +109,7 @@ def _of_services(task: str, resources: Mapping[str, Any]) -> Rollout | None:
         for logical_id, resource in resources.items()
         if is_mapping(resource)
         and resource.get("Type") == "AWS::ECS::Service"
-        and task in {name for name, _ in mentioned(resource.get("Properties", {}).get("TaskDefinition"))}
+        and task in mentioned(resource.get("Properties", {}).get("TaskDefinition"))
     }
     if not services:
         return None
