@@ -163,6 +163,13 @@ def _mend_resources(actions: Any) -> None:
         return [iterator["arn"]] if "arn" in iterator else []
 
     emulator.replace(actions, "dynamodb_resource_arns", all_arns)
+    arn_of = actions.extract_resource_arn
+
+    def arn_of_streams_too(service: str, *request: Any) -> str:
+        found: str = arn_of("dynamodb" if service == "dynamodbstreams" else service, *request)
+        return found
+
+    emulator.replace(actions, "extract_resource_arn", arn_of_streams_too)
 
 
 def _mend_partiql(actions: Any) -> None:
