@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from migration.ids import twin_id
-from migration.intrinsics import is_mapping
+from migration.intrinsics import type_of
 from migration.places import kind_of
 from migration.references import Walk
 from migration.rules import Move, Rule
@@ -31,11 +31,7 @@ FOLLOWERS = (
 def followers(resources: Mapping[str, Any], moves: Mapping[str, Move], names: FixedNames) -> dict[str, Move]:
     """`moves`, and one for each resource that follows a table, directly or by following another follower."""
     found = dict(moves)
-    candidates = {
-        logical_id: resource
-        for logical_id, resource in resources.items()
-        if is_mapping(resource) and resource.get("Type") in FOLLOWERS
-    }
+    candidates = {logical_id: resource for logical_id, resource in resources.items() if type_of(resource) in FOLLOWERS}
     while True:
         walk = Walk(Stage.REPLICATE, found, names)
         new = [logical_id for logical_id, resource in candidates.items() if as_twin(walk, resource) is not resource]
@@ -48,7 +44,7 @@ def followers(resources: Mapping[str, Any], moves: Mapping[str, Move], names: Fi
 
 def as_twin(walk: Walk, resource: dict[str, Any]) -> dict[str, Any]:
     """The follower of the twin; the very same object if it follows no table."""
-    new = walk.members(resource, Rule.TWIN, kind_of(resource["Type"]).places)
+    new = walk.members(resource, Rule.TWIN, kind_of(type_of(resource)).places)
     depends_on = resource.get("DependsOn")
     names = [depends_on] if isinstance(depends_on, str) else depends_on
     if new is resource or not isinstance(names, list):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from migration.intrinsics import is_mapping, mentioned
+from migration.intrinsics import is_mapping, mentioned, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,7 +56,7 @@ class Graph:
         resource = self._resources[logical_id]
         properties = resource.get("Properties") if is_mapping(resource) else None
         names = set(depends_on(resource))
-        if is_mapping(properties) and resource.get("Type") == _FUNCTION:
+        if is_mapping(properties) and type_of(resource) == _FUNCTION:
             own = {key: value for key, value in properties.items() if key not in ("Policies", "Events")}
             return names | mentioned(own).keys() | {f"{logical_id}Role"}
         return names | mentioned(resource).keys()
@@ -66,7 +66,7 @@ class Graph:
         if role in self._resources or not role.endswith("Role"):
             return None
         function = self._resources.get(role.removesuffix("Role"))
-        if is_mapping(function) and function.get("Type") == _FUNCTION and is_mapping(function.get("Properties")):
+        if is_mapping(function) and type_of(function) == _FUNCTION and is_mapping(function.get("Properties")):
             return function
         return None
 

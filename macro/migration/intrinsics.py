@@ -19,6 +19,12 @@ def is_mapping(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
+def type_of(resource: Any) -> str:
+    """The Type of a resource; empty where it is none, or no text."""
+    found = resource.get("Type") if isinstance(resource, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def function_of(value: Any) -> str | None:
     """The name of the intrinsic function that `value` is (`Ref`, `Fn::Sub`, ...), or None."""
     if isinstance(value, dict) and len(value) == 1:

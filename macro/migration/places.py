@@ -85,8 +85,6 @@ _KINDS = {
 _ANYTHING = Kind(places=_ANYWHERE)
 
 
-def kind_of(resource_type: object) -> Kind:
+def kind_of(resource_type: str) -> Kind:
     """The kind of a resource type."""
-    if not isinstance(resource_type, str):
-        return _ANYTHING
     return _KINDS.get(resource_type) or (_PERMISSION if resource_type.startswith("AWS::IAM::") else _ANYTHING)

@@ -30,7 +30,7 @@ class Replaced:
 
     def renamed(self, walk: Walk, value: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         """`new`, made of `value`, under another name if it is another one."""
-        if new.get(self.source) is value.get(self.source) or self.name not in value:
+        if new.get(self.source) is value.get(self.source) or value.get(self.name) is None:
             return new
         try:
             return {**new, self.name: renamed(new[self.name], self.limit)}

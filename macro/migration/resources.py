@@ -12,7 +12,7 @@ from migration.errors import Problem
 from migration.followers import as_twin
 from migration.graph import depends_on
 from migration.ids import gate_id
-from migration.intrinsics import is_mapping
+from migration.intrinsics import is_mapping, type_of
 from migration.order import chained, with_order
 from migration.places import kind_of
 from migration.references import Walk
@@ -130,7 +130,8 @@ class Resources:
         return twins if self.stage >= Stage.CLEANUP else {logical_id: resource, **twins}
 
     def _resource(self, logical_id: str, resource: dict[str, Any]) -> dict[str, Any]:
-        kind = kind_of(resource.get("Type"))
+        resource_type = type_of(resource)
+        kind = kind_of(resource_type)
         walk = self._walk(resource)
         # Most resources of a large template have nothing to do with a table: a look at their text is enough to know.
         mentioned = self._mention.search(_text(resource)) is not None
@@ -140,10 +141,10 @@ class Resources:
         self.problems.extend(Problem(logical_id, reason, "Give it another name") for reason in walk.problems)
         ordered = with_order(new, walk, kind.rule)
         after = walk.touched - walk.tied.keys() | walk.touched.intersection(depends_on(resource))
-        after |= self._global_tables.get(str(resource.get("Type")), set())
+        after |= self._global_tables.get(resource_type, set())
         if walk.touched:
             self.gated.add(logical_id)
-        if walk.configured or resource.get("Type") in self._configured_types:
+        if walk.configured or resource_type in self._configured_types:
             self.configured.add(logical_id)
         if not after:
             return ordered

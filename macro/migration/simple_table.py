@@ -21,7 +21,7 @@ _KEY_TYPES = {"String": "S", "Number": "N", "Binary": "B"}
 def as_table(resource: Mapping[str, Any], template_globals: Any) -> dict[str, Any]:
     """The resource as AWS::DynamoDB::Table, with what `Globals: SimpleTable:` sets."""
     given = resource.get("Properties")
-    properties = _with_globals(given if is_mapping(given) else {}, template_globals)
+    properties = _with_globals(given if is_mapping(given) else {}, template_globals, resource.get("IgnoreGlobals"))
     primary_key = properties.get("PrimaryKey")
     if not is_mapping(primary_key):
         primary_key = {"Name": "id", "Type": "String"}
@@ -39,12 +39,19 @@ def as_table(resource: Mapping[str, Any], template_globals: Any) -> dict[str, An
             table[same] = properties[same]
     if properties.get("Tags"):
         table["Tags"] = _tags(properties["Tags"])
-    return {**resource, "Type": "AWS::DynamoDB::Table", "Properties": table}
+    attributes = {name: value for name, value in resource.items() if name != "IgnoreGlobals"}
+    return {**attributes, "Type": "AWS::DynamoDB::Table", "Properties": table}
 
 
-def _with_globals(properties: Mapping[str, Any], template_globals: Any) -> Mapping[str, Any]:
+def _with_globals(properties: Mapping[str, Any], template_globals: Any, ignored: Any) -> Mapping[str, Any]:
     section = template_globals.get("SimpleTable") if is_mapping(template_globals) else None
-    return _merged(section, properties) if is_mapping(section) else properties
+    if not is_mapping(section) or ignored == "*":
+        return properties
+    names = ignored if isinstance(ignored, list) else []
+    merged: Mapping[str, Any] = _merged(
+        {name: value for name, value in section.items() if name not in names}, properties
+    )
+    return merged
 
 
 def _merged(below: Any, above: Any) -> Any:

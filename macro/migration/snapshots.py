@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from migration.ids import twin_id
-from migration.intrinsics import is_mapping, mentioned
+from migration.intrinsics import is_mapping, mentioned, type_of
 from migration.names import CannotRename, renamed
 from migration.rules import Move
 from migration.stages import Stage
@@ -78,7 +78,7 @@ def _property(resource: dict[str, Any], name: str) -> Any:
 
 
 def _is_a(resource: Any, types: Any) -> bool:
-    return is_mapping(resource) and resource.get("Type") in types
+    return type_of(resource) in types
 
 
 def _described(resource: dict[str, Any], key: str) -> dict[str, Any]:

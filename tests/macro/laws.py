@@ -34,6 +34,8 @@ class Run:
     """One template, its migrating tables, and what the macro makes of it at each stage."""
 
     template: Template
+    before: Template
+    """A copy of the template from before anything was made of it."""
     tables: tuple[str, ...]
     results: dict[Stage, Template]
 
@@ -46,8 +48,9 @@ class Run:
 
 def run(template: Template) -> Run:
     """Every stage of a template; raises TemplateRefused where the macro does."""
+    before = copy.deepcopy(template)
     tables = tuple(table.id for table in migrating(template))
-    return Run(template, tables, {stage: expand(template, stage) for stage in STAGES})
+    return Run(template, before, tables, {stage: expand(template, stage) for stage in STAGES})
 
 
 def is_role(resource: Any) -> bool:
@@ -59,10 +62,7 @@ def is_companion(run_: Run, logical_id: str) -> bool:
 
 
 def the_input_is_unchanged(run_: Run) -> list[str]:
-    before = copy.deepcopy(run_.template)
-    for stage in STAGES:
-        expand(run_.template, stage)
-    return [] if before == run_.template else ["the template that was given has changed"]
+    return [] if run_.before == run_.template else ["the template that was given has changed"]
 
 
 def the_same_input_gives_the_same_output(run_: Run) -> list[str]:
@@ -307,6 +307,35 @@ def no_permission_is_lost(run_: Run) -> list[str]:
     return found
 
 
+def what_exists_once_per_table_follows_it(run_: Run) -> list[str]:
+    """Scaling and connectors of the source stay as they are up to stage 3; those of the twin are there from stage 1."""
+    found = []
+    for logical_id, resource in run_.resources(OFF).items():
+        if not FOLLOWER.match(str(resource.get("Type") if isinstance(resource, dict) else None)):
+            continue
+        tables = [table for table in run_.tables if table in names({"r": resource})]
+        twins = {json.dumps(run_.resources(stage).get(f"{logical_id}Encrypted")) for stage in STAGES}
+        if tables and (len(twins) > 1 or "null" in twins):
+            found.append(f"{logical_id}: there is no twin of it, or it changes")
+        if tables and any(run_.resources(stage).get(logical_id) != resource for stage in BOTH_TABLES):
+            found.append(f"{logical_id} changes")
+    return found
+
+
+def what_belongs_to_a_table_exists_under_its_condition(run_: Run) -> list[str]:
+    found = []
+    for table in run_.tables:
+        condition = run_.resources(OFF)[table].get("Condition")
+        for stage in STAGES:
+            made = {each: run_.resources(stage).get(f"{table}{each}") for each in COMPANIONS}
+            found += [
+                f"{stage.name}: {table}{each} exists under another condition"
+                for each, resource in made.items()
+                if resource is not None and resource.get("Condition") != condition
+            ]
+    return found
+
+
 LAWS: tuple[Callable[[Run], list[str]], ...] = (
     the_input_is_unchanged,
     the_same_input_gives_the_same_output,
@@ -325,6 +354,8 @@ LAWS: tuple[Callable[[Run], list[str]], ...] = (
     exports_keep_their_value_until_cleanup,
     nothing_moves_before_cutover,
     no_permission_is_lost,
+    what_exists_once_per_table_follows_it,
+    what_belongs_to_a_table_exists_under_its_condition,
 )
 
 

@@ -57,7 +57,7 @@ def names(value: Any) -> set[str]:
 def renamed(value: Any, old: str, new: str) -> Any:
     """`value` with each whole word `old` replaced, however it stands there."""
     text = json.dumps(value, sort_keys=True)
-    return json.loads(re.sub(rf"(?<![A-Za-z0-9]){re.escape(old)}(?![A-Za-z0-9])", new, text))
+    return json.loads(re.sub(rf"(?<![A-Za-z0-9!]){re.escape(old)}(?![A-Za-z0-9])", new, text))
 
 
 def key(value: Any) -> str:
