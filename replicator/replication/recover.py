@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from replication.crew import Crew
 
 
-def recover(crew: Crew, pair_id: str, finish: Callable[[Pair, Turn], Ended]) -> Ended:
-    """Takes an unfinished turn over and ends it. `finish` opens the new owner and answers.
+def recover(crew: Crew, pair_id: str, finish: Callable[[Pair, Turn], Ended], cause: str = "") -> Ended:
+    """Takes an unfinished turn over and ends it. `finish` opens the new owner and answers; `cause` is for people.
 
     Raises Superseded when somebody else takes it over meanwhile; any other error means: call it again.
     """
@@ -42,9 +42,8 @@ def recover(crew: Crew, pair_id: str, finish: Callable[[Pair, Turn], Ended]) -> 
         return finish(pair, turn)
     if turn.phase is Phase.RELEASED:
         return release(crew, pair_id)
-    return undo(
-        crew, pair, turn, turn.reason or f"The turn was interrupted while {turn.phase}. Update the stack again."
-    )
+    interrupted = f"The turn was interrupted while {turn.phase}. {cause}".strip()
+    return undo(crew, pair, turn, turn.reason or f"{interrupted} Update the stack again.")
 
 
 def undo(crew: Crew, pair: Pair, turn: Turn, reason: str) -> Ended:

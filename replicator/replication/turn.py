@@ -291,14 +291,14 @@ def forward(turn: Steps) -> Ended:
     return Ended.OPENED
 
 
-def resume(crew: Crew, pair_id: str, deadline: float) -> Ended:
+def resume(crew: Crew, pair_id: str, deadline: float, cause: str = "") -> Ended:
     """Ends an unfinished turn, whoever has left it. Raises like `run`."""
-    return recover(crew, pair_id, lambda pair, turn: forward(Steps(crew, pair, turn, deadline)))
+    return recover(crew, pair_id, lambda pair, turn: forward(Steps(crew, pair, turn, deadline)), cause)
 
 
 def recovered(crew: Crew, order: Order, deadline: float, cause: str) -> Ended:
     """Ends what an invocation for this order that failed has left; also when it failed before its turn began."""
-    ended = resume(crew, order.pair, deadline)
+    ended = resume(crew, order.pair, deadline, cause)
     if ended is Ended.DONE:
         close_failed(crew, order, cause)
     return ended
