@@ -1,7 +1,8 @@
 """Copying a live table beside the mirror: which ways of writing the copy lose or revive an item. One key, one worker.
 
-The worker may be killed at any step; its page is then copied again. The mirror may be sent back to its checkpoint at
-any time.
+The mirror may be sent back to its checkpoint at any time. A worker may be killed at any step, and its page is copied
+again. That alone is not enough: an item that the dead worker revived after it was deleted is not in the page any more.
+So a page that was written in part voids the comparison, like every failure, and the next one finds such an item.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ class Table(NamedTuple):
     mirrored: int = 0  # of these
     at: str = "scan"  # scan, write, look, remove, done
     held: int | None = None
+    wrote: bool = False  # anything of this page
+    void: bool = False  # a page was written in part: only a comparison tells
 
 
 Step = tuple[str, Table]
 
 
-def steps_of(way: str, unread: int) -> Callable[[Table], Iterator[Step]]:
+def steps_of(way: str, unread: int, *, failures_void: bool = True) -> Callable[[Table], Iterator[Step]]:
     """`unread`: records behind the checkpoint, before clients pause."""
     work = {PUT: _put, IF_ABSENT: _if_absent, AND_REMOVE: _and_remove, LOOK_AGAIN: _look_again}[way]
 
@@ -53,14 +56,15 @@ def steps_of(way: str, unread: int) -> Callable[[Table], Iterator[Step]]:
             found = table._replace(at="write", held=table.source)
             yield f"scan {table.source}", found if table.source else _done(table)
         elif table.at != "done":
-            yield "kill the worker", table._replace(at="scan", held=None)
+            void = table.void or (table.wrote and failures_void)
+            yield "kill the worker", table._replace(at="scan", held=None, wrote=False, void=void)
             yield from work(table)
 
     return steps
 
 
 def _done(table: Table) -> Table:
-    return table._replace(at="done", held=None)
+    return table._replace(at="done", held=None, wrote=False)
 
 
 def _put(table: Table) -> Iterator[Step]:
@@ -73,7 +77,7 @@ def _if_absent(table: Table) -> Iterator[Step]:
 
 def _and_remove(table: Table) -> Iterator[Step]:
     if table.at == "write" and table.twin == ABSENT:
-        yield f"copy {table.held}", table._replace(twin=table.held or ABSENT, at="look")
+        yield f"copy {table.held}", table._replace(twin=table.held or ABSENT, at="look", wrote=True)
     elif table.at == "write":
         yield "is there already", _done(table)
     elif table.at == "look":
@@ -84,18 +88,19 @@ def _and_remove(table: Table) -> Iterator[Step]:
 
 def _look_again(table: Table) -> Iterator[Step]:
     if table.at == "write":
-        yield f"copy {table.held}", table._replace(twin=table.held or ABSENT, at="look")
+        yield f"copy {table.held}", table._replace(twin=table.held or ABSENT, at="look", wrote=True)
     else:
         again = table._replace(at="write", held=table.source)
         yield f"look {table.source}", _done(table) if table.source == table.held else again
 
 
 def _fault(table: Table) -> str | None:
-    """When the copy is done and the mirror has caught up, both tables are equal."""
+    """When the copy is done and the mirror has caught up, both tables are equal, or known to be compared again."""
     at_rest = table.at == "done" and table.mirrored == len(table.log)
-    return f"the tables differ, {table[:2]}" if at_rest and table.source != table.twin else None
+    return f"the tables differ, {table[:2]}" if at_rest and table.source != table.twin and not table.void else None
 
 
-def check(way: str, unread: int = 3) -> Outcome[Table]:
+def check(way: str, unread: int = 3, *, failures_void: bool = True) -> Outcome[Table]:
     """Explore one way of copying, from a twin that is still empty."""
-    return explore(Table(PRESENT, ABSENT), steps_of(way, unread), _fault, lambda table: table.at == "done")
+    steps = steps_of(way, unread, failures_void=failures_void)
+    return explore(Table(PRESENT, ABSENT), steps, _fault, lambda table: table.at == "done")

@@ -15,7 +15,7 @@ POISON = Bounds("poisoned records", poison=True)
 HUNG = Bounds("turns that hang and wake up", zombies=True)
 ZOMBIES = Bounds("turns and gates that hang and wake up", zombies=True, reassert=True)
 WORKERS = Bounds("copy workers", workers=True)
-UNANSWERED = Bounds("copy workers and lingering writes", workers=True, lingering=True)
+UNANSWERED = Bounds("copy workers and lingering writes", workers=True, lingering=True, log=1)
 TTL = Bounds("items that expire", values=THREE, ttl=True)
 CONSUMERS = Bounds("items that expire, every change owed", values=THREE, ttl=True, consumers=True)
 LATE_CLIENTS = Bounds("beyond: a seal that spreads late", late_clients=1)
@@ -32,6 +32,7 @@ DEEP = (
     replace(ZOMBIES, name="deep: zombies, deaths and lingering writes", deaths=True, lingering=True),
     replace(ZOMBIES, name="deep: zombies, three values", values=(0, 1, 2)),
     replace(WORKERS, name="deep: workers and zombies", zombies=True),
+    replace(UNANSWERED, name="deep: workers and lingering writes", log=2),
     replace(TTL, name="deep: items that expire, deaths", deaths=True, lingering=True),
     replace(LATE_CLIENTS, name="deep: three waits that end early", late_clients=2, late_replicator=1),
 )
@@ -86,5 +87,5 @@ VARIANTS = (
     Variant("late_found", LATE_DELIVERY, UNKNOWN),
 )
 
-SECOND_LINES = (("workers_check", WORKERS),)
+SECOND_LINES = (("workers_check", replace(WORKERS, log=1)),)
 """Protections behind others: without one of these alone the model still holds."""
