@@ -108,6 +108,20 @@ class TestWhoIsLetIn:
         assert allowed(client.put_resource_policy, ResourceArn=mine["TableArn"], Policy=seal())
         assert not allowed(client.put_resource_policy, ResourceArn=other["TableArn"], Policy=seal())
 
+    def test_reading_a_stream_is_decided_on_the_stream(self, lab: Lab) -> None:
+        mine, other = (lab.table(name, stream=True)["LatestStreamArn"] for name in ("Mine", "Other"))
+        actions = ["dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"]
+        role = lab.role("reader", {"Effect": "Allow", "Action": actions, "Resource": mine})
+        streams = lab.client("dynamodbstreams", lab.account.assume(role))
+        shard = streams.describe_stream(StreamArn=mine)["StreamDescription"]["Shards"][0]["ShardId"]
+        start = {"ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
+        iterator = streams.get_shard_iterator(StreamArn=mine, **start)["ShardIterator"]
+        assert allowed(streams.get_records, ShardIterator=iterator)
+        assert not allowed(streams.describe_stream, StreamArn=other)
+        assert not allowed(streams.get_shard_iterator, StreamArn=other, **start)
+        others = lab.client("dynamodbstreams").get_shard_iterator(StreamArn=other, **start)["ShardIterator"]
+        assert not allowed(streams.get_records, ShardIterator=others)
+
     def test_a_role_in_a_path_is_recognised(self, lab: Lab) -> None:
         table = lab.table("Users")
         trusted = document({"Effect": "Allow", "Principal": {"AWS": lab.account.account}, "Action": "sts:AssumeRole"})

@@ -1,9 +1,11 @@
 """Exceptions of functions: ministack reports every one as `Runtime.HandlerError` and ends the function's process.
 
-Lambda names the exception's class in `errorType`, which state machines retry and catch by, and keeps the process.
+Lambda names the exception's class in `errorType`, which state machines retry and catch by, and keeps the process. What
+a failed invocation printed is in the cloud's log too.
 https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
 """
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ REPORT_WITH_CLASS = (
     '_real_stdout.write(json.dumps({"status": "ok", "failure": {"errorMessage": str(e), '
     '"errorType": type(e).__name__, "stackTrace": traceback.format_tb(e.__traceback__)}}) + "\\n")'
 )
+
+
+log = logging.getLogger("local.cloud.functions")
 
 
 def mend(_settings: "Settings") -> None:
@@ -44,6 +49,9 @@ def mend(_settings: "Settings") -> None:
     def execute_naming(function: Any, event: Any, request_id: str) -> dict[str, Any]:
         last.failure = None
         result: dict[str, Any] = execute(function, event, request_id)
+        if result.get("error") or last.failure:
+            config = function.get("config") or function
+            log.warning("%s failed (request %s):\n%s", config.get("FunctionName"), request_id, result.get("log", ""))
         if last.failure:
             return {"body": {**last.failure, "requestId": request_id}, "error": True, "log": result.get("log", "")}
         return result

@@ -24,6 +24,8 @@ from local.cloud.mends import policies
 if TYPE_CHECKING:
     from local.cloud.settings import Settings
 
+# As ministack names them.
+SERVICES = ("dynamodb", "dynamodbstreams")
 # Parts of the names of actions that a table's policy cannot decide on.
 NOT_BY_TABLE = ("Backup", "Restore", "Export", "Import")
 # Where a request of DynamoDB or its streams carries the ARN of what it is about.
@@ -163,6 +165,19 @@ def _mend_resources(actions: Any) -> None:
         return [iterator["arn"]] if "arn" in iterator else []
 
     emulator.replace(actions, "dynamodb_resource_arns", all_arns)
+    _mend_stream_resources(actions, all_arns)
+
+
+def _mend_stream_resources(actions: Any, arns_of: Any) -> None:
+    extract = actions.extract_resource_arn
+
+    def extract_stream(service: str, *request: Any) -> str:
+        *_, body, _query, region, account = request
+        arns: list[str] = arns_of(body, region, account) if service == "dynamodbstreams" else []
+        found: str = arns[0] if arns else extract(service, *request)
+        return found
+
+    emulator.replace(actions, "extract_resource_arn", extract_stream)
     arn_of = actions.extract_resource_arn
 
     def arn_of_streams_too(service: str, *request: Any) -> str:
@@ -197,7 +212,7 @@ def _mend_refusals(actions: Any) -> None:
 
     def refuse_as_dynamodb(service: str, action: str, principal: str, request_id: str, **more: Any) -> Any:
         status, headers, body = refuse(service, action, principal, request_id, **more)
-        if service != "dynamodb" or status != 403:
+        if service not in SERVICES or status != 403:
             return status, headers, body
         named = f"perform: {action} on resource: {more.get('resource_arn', '*')} "
         return 400, headers, body.replace(f"perform: {action} ".encode(), named.encode())

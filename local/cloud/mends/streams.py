@@ -158,8 +158,6 @@ class Poller:
         answer = _parsed(result.get("body"))
         done = 0 if result.get("error") else succeeded(batch, answer) if rules.partial else len(batch)
         mapping["LastProcessingResult"] = OK if done == len(batch) else CALL_FAILED
-        if result.get("error"):
-            log.warning("%s failed with %d records: %s", mapping["FunctionName"], len(batch), result.get("log", ""))
         return done
 
     def _give_up(self, mapping: dict[str, Any], function: Any, loss: Loss) -> None:
