@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from local.cli.cloud import Cloud
 from local.cli.failures import Refused
 
 TemplateFile = Annotated[
@@ -19,10 +21,13 @@ Parameters = Annotated[
 ]
 Region = Annotated[str | None, typer.Option("--region", help="AWS region; the environment's unless given.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="AWS profile; the environment's unless given.")]
-Installer = Annotated[
-    str, typer.Option("--installer", metavar="STACK", help="The stack that EncryptMigrate was installed with.")
-]
-INSTALLER = "encrypt-migrate"
+Connect = Callable[[str | None, str | None], Cloud]
+
+
+def connected(context: typer.Context, region: str | None, profile: str | None) -> Cloud:
+    """The account to ask: the environment's, unless the application's caller hands one in. Raises CloudUnreachable."""
+    connect: Connect = context.obj or Cloud.connect
+    return connect(region, profile)
 
 
 def pairs(given: list[str] | None, what: str) -> dict[str, str]:

@@ -81,7 +81,7 @@ class _Rewriter:
         return self.edits
 
     def value(self, node: Node, want: Any, place: _Place | None) -> None:
-        """Make `want` of the node: in place where both are of one kind, anew where they are not. The root has no place."""
+        """Make `want` of the node: in place where both are of one kind, else anew. The root has no place."""
         if same(plain(node), want):
             return
         if node.kind is Kind.ALIAS:

@@ -9,6 +9,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from local.cli.app import app
+from local.cli.cloud import Cloud
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Ran:
         return " ".join((self.out + " " + self.err).split())
 
 
-def encrypt_migrate(*arguments: object, answers: str = "") -> Ran:
-    """One call of `encrypt-migrate`; `answers` is what is typed."""
-    found = CliRunner().invoke(app, [str(each) for each in arguments], input=answers)
+def encrypt_migrate(*arguments: object, answers: str = "", cloud: Cloud | None = None) -> Ran:
+    """One call of `encrypt-migrate`; `answers` is what is typed, `cloud` the account it is called in."""
+    connect = None if cloud is None else lambda region, profile: cloud
+    found = CliRunner().invoke(app, [str(each) for each in arguments], input=answers, obj=connect)
     if found.exception is not None and not isinstance(found.exception, SystemExit):
         raise found.exception
     return Ran(found.exit_code, found.stdout, found.stderr)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from local.cli.cloud import Cloud
 from local.cli.examination import Check, examine, of_alarms, of_functions, of_stack, of_state
 from local.cli.failures import Exit
 from local.cli.findings import Finding, Level
 from local.cli.leftovers import of_backups, of_mappings, of_records, of_twins
-from local.cli.options import AsJson, Profile, Region
+from local.cli.options import AsJson, Profile, Region, connected
 from local.cli.output import Output, run
 
 CHECKS: tuple[Check, ...] = (
@@ -28,14 +28,14 @@ CHECKS: tuple[Check, ...] = (
 _MARKS = {Level.WELL: ("✓", "green"), Level.NOTE: ("•", "yellow"), Level.PROBLEM: ("✗", "bold red")}
 
 
-def doctor(region: Region = None, profile: Profile = None, as_json: AsJson = False) -> None:
+def doctor(context: typer.Context, region: Region = None, profile: Profile = None, as_json: AsJson = False) -> None:
     """Look at the installation: deployed, current, healthy, within limits; and at what old migrations left behind.
 
     Only reads. Exit code 1 when something needs a person.
     """
 
     def body(output: Output) -> Exit | None:
-        cloud = Cloud.connect(region, profile)
+        cloud = connected(context, region, profile)
         found = examine(cloud, cloud.installer(), CHECKS)
         output.answer(
             {"findings": [asdict(each) for each in found]}, *(line for each in found for line in _lines(each))

@@ -7,18 +7,18 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from local.cli.cloud import Cloud
 from local.cli.commands.expand import difference
 from local.cli.evidence import Evidence, evidence
 from local.cli.failures import Exit, Refused
 from local.cli.finishing import Finished
 from local.cli.finishing import finish as finished
-from local.cli.options import AsJson, Profile, Region, TemplateFile
+from local.cli.options import AsJson, Profile, Region, TemplateFile, connected
 from local.cli.output import Output, run
 from local.cli.template import Template, load
 
 
-def finish(
+def finish(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    context: typer.Context,
     template: TemplateFile,
     stack: Annotated[
         str | None, typer.Option("--stack", help="The deployed stack: AWS is asked whether its cleanup is done.")
@@ -40,7 +40,7 @@ def finish(
         found = load(template)
         if not found.names_macro:
             raise Refused(f"{template} does not use the macro: there is nothing to finish.")
-        proof = evidence(found, deployed_stage, None if stack is None else (Cloud.connect(region, profile), stack))
+        proof = evidence(found, deployed_stage, None if stack is None else (connected(context, region, profile), stack))
         result = finished(found)
         lines = difference(found.text, result.text, str(template), f"{template} finished")
         if not output.as_json:

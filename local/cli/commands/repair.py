@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from local.cli.cloud import Cloud, asking
+from local.cli.cloud import asking
 from local.cli.failures import Exit, Refused
-from local.cli.options import AsJson, Profile, Region
+from local.cli.options import AsJson, Profile, Region, connected
 from local.cli.output import Output, run
 from local.cli.pairs import Pairs
 from local.cli.standing import Report
@@ -23,6 +23,7 @@ StackName = Annotated[str, typer.Argument(metavar="STACK", help="Name of the mig
 
 
 def repair(
+    context: typer.Context,
     stack: StackName,
     table: Annotated[
         str | None, typer.Option("--table", help="Logical id of one source; all of them unless given.")
@@ -38,7 +39,7 @@ def repair(
     """
 
     def body(output: Output) -> Exit | None:
-        cloud = Cloud.connect(region, profile)
+        cloud = connected(context, region, profile)
         installation = cloud.installer()
         pairs = Pairs(cloud, installation, time.time)
         reports = [pairs.report(pair) for pair in pairs.find(stack).pairs if table in (None, pair.source_logical_id)]

@@ -11,9 +11,8 @@ from typing import Annotated
 import typer
 from rich.live import Live
 
-from local.cli.cloud import Cloud
 from local.cli.failures import Exit
-from local.cli.options import AsJson, Profile, Region
+from local.cli.options import AsJson, Profile, Region, connected
 from local.cli.output import Output, run
 from local.cli.pairs import Pairs
 from local.cli.standing import Report
@@ -26,6 +25,7 @@ StackName = Annotated[
 
 
 def status(
+    context: typer.Context,
     stack: StackName = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option("--every", min=1, metavar="SECONDS", help="How often, with --watch.")] = 5.0,
@@ -39,7 +39,7 @@ def status(
     """
 
     def body(output: Output) -> Exit | None:
-        cloud = Cloud.connect(region, profile)
+        cloud = connected(context, region, profile)
         pairs = Pairs(cloud, cloud.installer(), time.time)
 
         def read() -> tuple[list[Report], tuple[str, ...]]:
