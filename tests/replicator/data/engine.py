@@ -133,7 +133,8 @@ class Engine:
             return answer
         [(table, wanted)] = request["RequestItems"].items()
         assert 1 <= len(wanted["Keys"]) <= 100
-        found = [self.tables[table].get(identity(key)) for key in wanted["Keys"]]
+        held = self.tables[table] if wanted.get("ConsistentRead") else self._stale(table)
+        found = [held.get(identity(key)) for key in wanted["Keys"]]
         return {"Responses": {table: [item for item in found if item is not None]}, "UnprocessedKeys": {}}
 
     def scan(self, **request: Any) -> dict[str, Any]:
@@ -183,6 +184,10 @@ class Engine:
         return answer
 
     def _ordered(self, table: str, segment: int, of: int) -> list[Item]:
+        items = [item for item in self._stale(table).values() if self._place(self.key(item))[0] % of == segment]
+        return sorted(items, key=lambda item: self._place(self.key(item)))
+
+    def _stale(self, table: str) -> dict[Hashable, Item]:
         seen = dict(self.tables[table])
         history = self._history[table]
         for key, before in reversed(history[max(0, len(history) - self.stale()) :]):
@@ -190,8 +195,7 @@ class Engine:
                 seen.pop(key, None)
             else:
                 seen[key] = before
-        items = [item for item in seen.values() if self._place(self.key(item))[0] % of == segment]
-        return sorted(items, key=lambda item: self._place(self.key(item)))
+        return seen
 
     def _place(self, key: Item) -> tuple[int, str]:
         shown = str(sorted(key.items()))

@@ -14,11 +14,10 @@ import pytest
 from replication.copy import Copy, Ends
 from replication.mirror import Mirror
 from replication.pace import Pace
-from replication.pair import Side
-from replication.register import Registered, Standing
 from tests.replicator.data.engine import Engine, Time, refusal
+from tests.replicator.data.quiet import Quiet
 from tests.replicator.data.schedule import Schedule
-from tests.replicator.data.world import SOURCE, TWIN, pair
+from tests.replicator.data.world import SOURCE, TWIN
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -30,31 +29,6 @@ if TYPE_CHECKING:
 SEEDS = 1500
 KEYS = ("a", "b")
 ENDS = Ends(SOURCE, TWIN, ("id",))
-
-
-class Quiet:
-    """A state table with nothing to say: one pair, the source its owner, nothing under way."""
-
-    def pair_of_stream(self, stream_arn: str) -> Any:
-        return pair(), Side.SOURCE
-
-    def pair(self, pair_id: str) -> Any:
-        return pair()
-
-    def begin(self, pair_id: str, lane: str, name: str, invocation: str, deadline: float, oldest_at: float) -> Any:
-        return Registered(pair_id, lane, name, Standing.RUNNING, invocation, 0.0, deadline, oldest_at), False
-
-    def note_progress(self, held: Registered) -> float:
-        return 0.0
-
-    def note_failure(self, pair_id: str, at: float) -> None:
-        pass
-
-    def end(self, held: Registered) -> None:
-        pass
-
-    def failed(self, *given: Any, **named: Any) -> None:
-        pass
 
 
 class OneLook(Copy):

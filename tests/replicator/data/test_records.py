@@ -105,7 +105,13 @@ class TestRead:
     def test_a_new_view_type_that_has_the_new_image_is_no_problem(self) -> None:
         assert read([having(record(0, "a", "x"), "NEW_SOMETHING", "dynamodb", "StreamViewType")], STREAM).poison is None
 
-    @given(st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.text(),
+            lambda inner: st.dictionaries(st.text(max_size=3), inner),
+            max_leaves=5,
+        )
+    )
     def test_whatever_comes_is_read_or_named_and_never_raises(self, found: Any) -> None:
         assert read([found], STREAM).poison is not None
 
