@@ -33,6 +33,8 @@ class Look:
 
         Raises Unanswered, NotCopied, and a TableError when the owner cannot be read.
         """
+        # A key may have been read and have failed; a batch must not name it twice.
+        keys = list({identity(key): key for key in keys}.values())
         for at in range(0, len(keys), _CHUNK):
             chunk = keys[at : at + _CHUNK]
             found = self._owner.get(owner, chunk, deadline, consistent=True)

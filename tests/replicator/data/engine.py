@@ -128,11 +128,15 @@ class Engine:
                 self.delete(table, one["DeleteRequest"]["Key"])
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
-        answer = self._begin("batch_get_item", request)
+        operation = "batch_get_item"
+        answer = self._begin(operation, request)
         if answer is not None:
             return answer
         [(table, wanted)] = request["RequestItems"].items()
-        assert 1 <= len(wanted["Keys"]) <= 100
+        if not 1 <= len(wanted["Keys"]) <= 100:
+            raise refusal("ValidationException", operation, "1 to 100 keys")
+        if len(set(map(identity, wanted["Keys"]))) < len(wanted["Keys"]):
+            raise refusal("ValidationException", operation, "a key twice")
         held = self.tables[table] if wanted.get("ConsistentRead") else self._stale(table)
         found = [held.get(identity(key)) for key in wanted["Keys"]]
         return {"Responses": {table: [item for item in found if item is not None]}, "UnprocessedKeys": {}}
