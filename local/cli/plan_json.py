@@ -32,6 +32,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             for stage, found in plan.stages.items()
         ],
         "cutover": {"turnSeconds": plan.turn_seconds, "refused": [asdict(service) for service in plan.refused]},
+        "warnings": [asdict(notice) for notice in plan.warnings],
         "copy": None if plan.copying is None else _copying(plan.copying),
     }
 

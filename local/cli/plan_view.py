@@ -30,6 +30,10 @@ def plan_view(plan: Plan) -> Iterator[RenderableType]:
         )
         yield Padding(Group(*(_change(change) for change in found)), (0, 0, 0, 2))
     yield from _cutover(plan)
+    if plan.warnings:
+        yield _heading("Worth knowing")
+    for notice in plan.warnings:
+        yield Text.assemble(("• ", "yellow"), (notice.where, "bold"), f": {notice.what}. {notice.advice}.")
     if plan.copying is not None:
         yield from _copying(plan.copying)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,20 @@ from local.cli.bottlenecks import Advice, Limit, limits_of, right_tool
 from local.cli.capacity import Estimate, Load, Provisioned, estimate, turn_seconds
 from local.cli.changes import Change, changes
 from local.cli.cutover import Refused, refused_services
+from local.cli.dump import to_json
 from local.cli.in_place import InPlace, in_place
 from local.cli.prices import Prices
 from local.cli.template import Template
+from migration.checks import RESOURCE_LIMIT
 from migration.stages import Stage
 from migration.tables import Table
+from migration.warnings import Notice
 from replication.waits import Waits
+
+OUTPUT_LIMIT = 200
+TEMPLATE_LIMIT_BYTES = 1_000_000
+NEAR = 0.8
+"""Share of a limit from which on it is worth knowing."""
 
 WAY_BACK = {
     Stage.REPLICATE: "stage off: the twin goes, nothing else has changed",
@@ -43,6 +52,7 @@ class Plan:
     stages: dict[Stage, tuple[Change, ...]]
     turn_seconds: float
     refused: tuple[Refused, ...]
+    warnings: tuple[Notice, ...]
     copying: Copying | None
 
 
@@ -58,8 +68,27 @@ def plan(template: Template, copying: Copying | None = None) -> Plan:
         stages,
         turn_seconds(load, Waits()),
         tuple(refused_services(stages[Stage.CUTOVER], template.fragment, tables)),
+        (*template.warnings(), *near_limits(at)),
         copying,
     )
+
+
+def near_limits(at: Mapping[Stage, Mapping[str, Any]]) -> Iterator[Notice]:
+    """What of CloudFormation's limits the template comes near to at the stage at which it is largest."""
+    sizes: tuple[tuple[str, int, Callable[[Mapping[str, Any]], int]], ...] = (
+        ("resources", RESOURCE_LIMIT, lambda template: len(template["Resources"])),
+        ("outputs", OUTPUT_LIMIT, lambda template: len(template.get("Outputs", {}))),
+        ("bytes", TEMPLATE_LIMIT_BYTES, lambda template: len(to_json(dict(template), None).encode())),
+    )
+    for what, limit, measure in sizes:
+        sizes_at = {stage: measure(template) for stage, template in at.items()}
+        stage, most = max(sizes_at.items(), key=lambda each: each[1])
+        if most > NEAR * limit:
+            yield Notice(
+                "Template",
+                f"it has {most:,} {what} at stage {stage.name.lower()}, of {limit:,} that CloudFormation allows",
+                "Exclude some tables and migrate them afterwards, or move resources to another stack",
+            )
 
 
 def copying(table: Table, items: int, item_bytes: int, live_writes: float, prices: Prices) -> Copying:

@@ -17,6 +17,7 @@ from migration.options import stage_parameter
 from migration.request import read_request
 from migration.stages import STAGES, Stage, parse_stage
 from migration.tables import Table
+from migration.warnings import Notice, warnings
 
 MACRO = "EncryptMigrate"
 _LISTS = ("CommaDelimitedList", "List<")
@@ -109,6 +110,13 @@ class Template:
         """The tables that migrate. Raises TemplateRefused."""
         try:
             return migrating(self.fragment)
+        except MacroRefused as why:
+            raise _refused(why) from why
+
+    def warnings(self) -> list[Notice]:
+        """What the macro cannot see, or a person has to know first. Raises TemplateRefused."""
+        try:
+            return warnings(self.fragment)
         except MacroRefused as why:
             raise _refused(why) from why
 

@@ -215,6 +215,24 @@ class TestCutover:
         assert [service.logical_id for service in services] == ["It", "Api"]
 
 
+class TestWarnings:
+    def test_what_the_macro_cannot_see_is_told(self) -> None:
+        table = TABLE.replace("Properties:", "Properties:\n      TableName: users")
+        [found] = plan(template(text(table=table))).warnings
+        assert (found.where, "fixed name" in found.what) == ("Users", True)
+
+    def test_a_template_near_a_limit_of_cloudformation_is_told_at_which_stage(self) -> None:
+        topics = "".join(f"\n  Topic{number}: {{Type: AWS::SNS::Topic}}" for number in range(398))
+        [found] = plan(template(text(topics))).warnings
+        assert found.what == "it has 404 resources at stage populate, of 500 that CloudFormation allows"
+
+    def test_they_are_shown(self, tmp_path: Path) -> None:
+        path = tmp_path / "template.yaml"
+        path.write_text(text(table=TABLE.replace("Properties:", "Properties:\n      TableName: users")))
+        assert "Worth knowing • Users: it has a fixed name" in encrypt_migrate("plan", path).said
+        assert encrypt_migrate("plan", path, "--json").json["warnings"][0]["where"] == "Users"
+
+
 class TestCommand:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:

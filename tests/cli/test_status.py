@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -164,9 +163,8 @@ class TestStatus:
 
 class TestWatching:
     def test_it_shows_what_is_read_until_it_is_interrupted(self, capsys: pytest.CaptureFixture[str]) -> None:
-        reads: Iterator[tuple[list[Report], tuple[str, ...]]] = iter(
-            [([], ("first",)), ([], ("second",)), ([], ("never",))]
-        )
+        shown: list[tuple[list[Report], tuple[str, ...]]] = [([], ("first",)), ([], ("second",)), ([], ("never",))]
+        reads = iter(shown)
         sleeps: list[float] = []
 
         def sleep(seconds: float) -> None:
