@@ -31,7 +31,7 @@ def _writes(verdict: Verdict) -> Table:
     table.columns[1].justify = "right"
     refusals = verdict.refusals
     table.add_row("writes acknowledged", f"{verdict.acknowledged:,}")
-    table.add_row("writes refused and tried again", f"{refusals.calls:,}")
+    table.add_row("writes refused and tried again", f"{refusals.writes:,}")
     table.add_row("  seconds in which writes were refused", f"{refusals.seconds:.1f}")
     table.add_row("  longest wait of one client, seconds", f"{refusals.longest_wait:.1f}")
     table.add_row("writes without an answer", f"{verdict.unknown:,}")

@@ -12,7 +12,7 @@ SAME_TURN_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    calls: int
+    writes: int  # a batch counts once for each of its keys, as it does among the acknowledged
     spans: tuple[tuple[float, float], ...]  # times in which some client was waiting to be let in again, one a turn
     longest_wait: float  # seconds that one client waited
     given_up: tuple[Call, ...]  # refused, and never again tried with success
@@ -29,12 +29,12 @@ def refusals(calls: Iterable[Call]) -> Refusals:
     for call in calls:
         if call.is_write:
             by_client[call.client].append(call)
-    refused, waits, given_up = set(), [], []
+    refused, waits, given_up = 0, [], []
     for own in by_client.values():
         since: Call | None = None
         for call in sorted(own, key=lambda call: call.end):
             if call.outcome is Outcome.REFUSED:
-                refused.add(call.number)
+                refused += 1
                 since = since or call
             elif since:
                 waits.append((since.start, call.end))
@@ -42,7 +42,7 @@ def refusals(calls: Iterable[Call]) -> Refusals:
         if since:
             given_up.append(since)
     longest = max((end - start for start, end in waits), default=0.0)
-    return Refusals(len(refused), tuple(_joined(waits)), longest, tuple(given_up))
+    return Refusals(refused, tuple(_joined(waits)), longest, tuple(given_up))
 
 
 def _joined(waits: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -239,7 +239,7 @@ class TestRefusals:
         log.put("b", "k", "2", 15, 17)
         verdict = check(log.calls, {"k": "2"})
         assert verdict.clean
-        assert (verdict.refusals.calls, verdict.refusals.seconds, verdict.refusals.longest_wait) == (3, 7, 5)
+        assert (verdict.refusals.writes, verdict.refusals.seconds, verdict.refusals.longest_wait) == (3, 7, 5)
 
     def test_a_write_that_is_never_let_in_is_found(self, log: Log) -> None:
         log.put("a", "k", "1", 10, 11, outcome=Outcome.REFUSED)
