@@ -1,7 +1,8 @@
 """Packages of functions: ministack unpacks the whole archive for every environment that it starts.
 
 Lambda keeps packages ready; an environment starts in well under a second. Here an archive is unpacked once, and every
-environment's folder consists of links into that one, so that Python also finds what it has compiled before.
+environment's folder consists of links into that one, so that Python also finds what it has compiled before. The first
+environment of a package starts alone: several at once would all compile the same modules.
 """
 
 import hashlib
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from local.cloud import emulator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.cloud.settings import Settings
 
 
@@ -30,6 +33,12 @@ def mend(_settings: "Settings") -> None:
                 shelf.link(Path(self.filename), Path(path))
 
     runtime.zipfile = _Namespace(zipfile, ZipFile=LinkedZipFile)
+    spawn, pioneers = runtime.Worker._spawn, Pioneers()
+
+    def spawn_behind_the_first(worker: Any) -> None:
+        pioneers.run(hashlib.sha256(worker.code_zip).hexdigest(), lambda: spawn(worker))
+
+    runtime.Worker._spawn = spawn_behind_the_first
 
 
 class _Namespace:
@@ -41,6 +50,25 @@ class _Namespace:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._module, name)
+
+
+class Pioneers:
+    """Lets the first of several who do the same go ahead, and the others follow when it is done."""
+
+    def __init__(self) -> None:
+        self._done: set[str] = set()
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def run(self, name: str, work: "Callable[[], None]") -> None:
+        with self._guard:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            if name not in self._done:
+                work()
+                self._done.add(name)
+                return
+        work()
 
 
 class Shelf:
