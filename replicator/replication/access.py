@@ -123,12 +123,12 @@ class Access:
         return placed.digest != digest(wanted) or self.altered(pair, side)
 
     def altered(self, pair: Pair, side: Side) -> bool:
-        """Whether somebody else has changed the policy that we put there last. Raises TableGone.
+        """Whether somebody else has changed the policy that we put there last, of a pair at rest. Raises TableGone.
 
-        The answer is only good for a pair at rest whose last change is long enough ago to be read back.
+        Not while what is read may still be older than that.
         """
         placed = pair.revisions.get(side)
-        if placed is None:
+        if placed is None or self._clock() - placed.at < self._patience:
             return False
         found = self.read(pair.table(side).arn)
         if found is not None and found.revision == placed.revision:

@@ -10,8 +10,8 @@ from replication.register import WORKER
 from replication.settling import Settling, Sight
 
 if TYPE_CHECKING:
+    from replication.steps import Steps
     from replication.stream import Reader, Seen
-    from replication.turn import Steps
 
 
 def watch(turn: Steps, reader: Reader) -> None:

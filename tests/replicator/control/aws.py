@@ -138,6 +138,15 @@ class Account:
                     self._busy = False
 
     # ---- policies ----
+    def reaches_no_more(self, caller: str) -> None:
+        """Policies that are put from now on never reach this caller."""
+        before, delay = {name: len(table.policies) for name, table in self.tables.items()}, self.delay
+
+        def at_last(table: str, other: str, number: int) -> float:
+            return float("inf") if other == caller and number >= before[table] else delay(table, other, number)
+
+        self.delay = at_last
+
     def seen_by(self, table: str, caller: str) -> Mapping[str, Any] | None:
         """The policy that holds for a caller now."""
         reached = [one for one in self.tables[table].policies if one.at + self.delay(table, caller, one.number) <= self.now]

@@ -19,7 +19,7 @@ from replication.pair import Phase, Side
 from replication.policies import Mode
 from replication.stream import Reader
 from replication.tables import Tables
-from replication.turn import Steps
+from replication.steps import Steps
 from tests.replicator.control.aws import Caller
 from tests.replicator.control.world import CLIENTS, SOURCE, TWIN, World
 

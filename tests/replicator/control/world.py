@@ -26,7 +26,8 @@ from replication.release import release
 from replication.state import State
 from replication.stream import Streams
 from replication.tables import Patience, Tables
-from replication.turn import Steps, recovered, run
+from replication.steps import Steps
+from replication.turn import recovered, run
 from replication.values import identity
 from replication.waits import Waits
 from tests.replicator.control.aws import ACCOUNT, REGION, Account, Caller, Record, role, stream_arn, table_arn

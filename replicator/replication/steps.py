@@ -1,0 +1,226 @@
+"""The steps of a turn, from the mark to the opening; turn.py tells what they are for, and numbers the races (R1 …)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replication.errors import AccessRefused, NotSettled, NotSpread, OutOfTime, Throttled
+from replication.pair import Pair, Phase, Side, Turn
+from replication.policies import Mode
+from replication.probe import Outcome
+from replication.register import WORKER, Standing
+from replication.settle import read_everything, watch
+
+if TYPE_CHECKING:
+    from replication.crew import Crew
+    from replication.register import Registered
+    from replication.stream import Reader
+    from replication.values import Item
+
+
+@dataclass
+class Steps:
+    """The steps of one turn, for the holder of its token. `deadline`: when the invocation should have ended."""
+
+    crew: Crew
+    pair: Pair
+    turn: Turn
+    deadline: float
+
+    def __post_init__(self) -> None:
+        self.owner, self.other = self.pair.table(self.turn.to.other), self.pair.table(self.turn.to)
+        self._renewed_at = self.crew.clock()
+        self.marked_at = 0.0
+        self.failed: list[Registered] = []
+
+    # ------------------------------------------------------------------ 1
+    def mark(self) -> Reader:
+        """From now on the turn knows every key that is written to the owner."""
+        if self.turn.must_be_empty:
+            self._require_empty(self.crew.waits.spread_limit)
+        reader = self.crew.streams.mark(self.owner.stream_arn)
+        self.marked_at = self.crew.clock()
+        return reader
+
+    # ------------------------------------------------------------------ 2
+    def settle(self, reader: Reader) -> Reader:
+        """All that is older than the mark has been mirrored, and every invocation that did it is over (R2)."""
+        try:
+            watch(self, reader)
+        except NotSettled as why:
+            if self.turn.to is Side.TWIN:
+                raise
+            # On the way back a broken mirror must not keep the user: the turn brings along itself what the mirror owes.
+            reader = read_everything(self, str(why))
+            self.marked_at = 0.0
+        self.enter(Phase.SETTLED, MarkedAt=self.marked_at)
+        return reader
+
+    # ------------------------------------------------------------------ 3
+    def seal(self, reader: Reader) -> None:
+        """Nobody writes the owner any more, and no write that has slipped through is still unknown (R1)."""
+        crew, waits = self.crew, self.crew.waits
+        self._require_probes()
+        self.enter(Phase.SEALING, SealedAt=crew.clock())
+        self._place(self.turn.to.other, Mode.SEALED)
+        began = last_write = crew.clock()
+        while True:
+            # R1: the probe shows that the policy has reached one caller, the quiet that it has reached those who write.
+            refused = crew.probes.client(self.owner.name) is Outcome.REFUSED
+            found = reader.read()
+            now = crew.clock()
+            if found.written:
+                last_write = now
+            if refused and found.complete and now - began >= waits.spread and now - last_write >= waits.quiet:
+                break
+            self._give_up_after(began, f"{self.owner.name} could not be closed to its clients")
+            self.pause()
+        self.enter(Phase.SEALED)
+
+    def _require_probes(self) -> None:
+        """A probe that is refused only proves a seal or a fence if it was let in before."""
+        began = self.crew.clock()
+        while not (
+            self.crew.probes.client(self.owner.name) is Outcome.ALLOWED
+            and self.crew.probes.replicator(self.other.name) is Outcome.ALLOWED
+        ):
+            self._give_up_after(began, "The probes are not let in, so that nothing could be proved by them")
+            self.pause()
+
+    # ------------------------------------------------------------------ 4
+    def fence(self, reader: Reader) -> None:
+        """Nobody but the turn writes the other table: what the mirror has not written yet never lands (R2, R3)."""
+        crew = self.crew
+        self.enter(Phase.FENCING)
+        self._place(self.turn.to, Mode.FENCED)
+        began = crew.clock()
+        while not (
+            crew.clock() - began >= crew.waits.spread
+            and crew.probes.replicator(self.other.name) is Outcome.REFUSED
+            and crew.probes.look(self.other.name, self.turn.token) is Outcome.ALLOWED
+            and not self._still_writing(began)
+        ):
+            reader.read()
+            self._give_up_after(began, f"{self.other.name} could not be closed to the mirror")
+            self.pause()
+        self.enter(Phase.FENCED)
+
+    def _still_writing(self, since: float) -> bool:
+        """Whether an invocation that began before the fence is not over: it may not have seen the fence (R2)."""
+        now = self.crew.clock()
+        work = self.crew.register.work(self.pair.pair_id)
+        return any(
+            one.standing is Standing.RUNNING and one.began < since and one.deadline > now
+            for one in work
+            if one.lane in (self.turn.to.other, WORKER)
+        )
+
+    # ------------------------------------------------------------------ 5
+    def look(self, reader: Reader) -> None:
+        """The other table holds of every key written since the mark what the sealed owner holds (R3)."""
+        crew = self.crew
+        while not self.all_read(reader):  # R1: the last that slipped through; R6: shards that appeared meanwhile
+            self.alive()
+        self._require_nothing_older()
+        if self.turn.must_be_empty:
+            self._require_empty(crew.waits.poll)
+        keys: list[Item] = [*reader.keys.values(), *(key for batch in self.failed for key in batch.keys)]
+        crew.look(self.turn.token).copy(self.owner.name, self.other.name, keys, self.deadline, self.alive)
+        for batch in self.failed:
+            crew.register.forget_attempt(batch)
+        crew.log("Looked again at every key written since the mark.", {"keys": len(keys)})
+        self.enter(Phase.LOOKED, LookedAt=crew.clock(), Positions=reader.place())
+
+    def _require_nothing_older(self) -> None:
+        """Raises NotSettled when the mirror was given records from before the mark after all, and put them off."""
+        late = [
+            one
+            for one in self.crew.register.work(self.pair.pair_id, self.turn.to.other)
+            if one.standing is Standing.PUT_OFF and 0 < one.oldest_at <= self.marked_at
+        ]
+        if late:
+            raise NotSettled(
+                f"Records of {self.owner.name} came to the mirror later than they may. Update the stack again."
+            )
+
+    # ------------------------------------------------------------------ 6
+    def own(self) -> None:
+        """The other table becomes the owner, in one conditional write (R4): before it all is undone, after it none."""
+        self.pair = self.crew.state.change_owner(self.pair, self.turn, self.marked_at, self._lease())
+
+    # ------------------------------------------------------------------ 7
+    def open(self) -> None:
+        """Clients write the new owner. The mirror cannot: what of its writes still lingers never lands there (R2)."""
+        crew = self.crew
+        self._place(self.turn.to, Mode.OPEN)
+        began = crew.clock()
+        while crew.probes.client(self.other.name) is not Outcome.ALLOWED:
+            if crew.clock() - began >= crew.waits.spread_limit:
+                # Nothing can be undone any more and clients will be let in when the policy has spread: tell, and go on.
+                crew.log("The new owner does not answer the probe yet.", {"table": self.other.name})
+                break
+            self._renew()
+            crew.sleep(crew.waits.poll)
+        now = crew.clock()
+        lease_until = now + crew.waits.hold + crew.waits.lease
+        self.pair = crew.state.note_turn(
+            self.pair.pair_id, self.turn.token, Phase=Phase.OPENED, OpenedAt=now, LeaseUntil=lease_until
+        )
+
+    # ------------------------------------------------------------------ what the steps share
+    def enter(self, phase: Phase, **changes: object) -> None:
+        """Writes the phase before its effect, and that the turn lives. Raises StaleTurn, OutOfTime."""
+        self.alive()
+        self.pair = self.crew.state.note_turn(
+            self.pair.pair_id, self.turn.token, Phase=phase, LeaseUntil=self._lease(), **changes
+        )
+        self._renewed_at = self.crew.clock()
+
+    def _place(self, side: Side, mode: Mode) -> None:
+        self.pair = self.crew.access.place(self.pair, side, mode, self.turn.token)
+
+    def all_read(self, reader: Reader) -> bool:
+        """One round over every shard, new ones included; whether there was nothing left to read."""
+        self.alive()
+        found = reader.read(all_shards=True)
+        if found.complete and not found.records:
+            return True
+        self.crew.sleep(self.crew.waits.reading)
+        return False
+
+    def _require_empty(self, patience: float) -> None:
+        """Both tables hold nothing. Raises NotEmpty. Our right to read them may still be spreading."""
+        until = self.crew.clock() + patience
+        for table in (self.owner.name, self.other.name):
+            while True:
+                try:
+                    self.crew.look(self.turn.token).require_empty(table, until)
+                    break
+                except (AccessRefused, Throttled):
+                    if self.crew.clock() >= until:
+                        raise
+                    self.pause()
+
+    def _give_up_after(self, began: float, what: str) -> None:
+        limit = self.crew.waits.spread_limit
+        if self.crew.clock() - began >= limit:
+            raise NotSpread(f"{what}, for {limit:.0f} s. Everything is as it was; update the stack again.")
+
+    def pause(self) -> None:
+        self.alive()
+        self.crew.sleep(self.crew.waits.poll)
+
+    def alive(self) -> None:
+        """Says in the record that the turn lives, often enough for its lease. Raises StaleTurn, OutOfTime."""
+        if self.crew.clock() > self.deadline:
+            raise OutOfTime("The turn could not be made in the time that one invocation has. Update the stack again.")
+        self._renew()
+
+    def _renew(self) -> None:
+        if self.crew.clock() - self._renewed_at >= self.crew.waits.lease / 4:
+            self.crew.state.note_turn(self.pair.pair_id, self.turn.token, LeaseUntil=self._lease())
+            self._renewed_at = self.crew.clock()
+
+    def _lease(self) -> float:
+        return self.crew.clock() + self.crew.waits.lease

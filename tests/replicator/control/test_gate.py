@@ -1,0 +1,453 @@
+"""What the gate does with CloudFormation's requests, in whatever order they come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from replication.answer import Verdict
+from replication.errors import Contradiction, Refused, RequestError, StaleTurn
+from replication.order import Ended
+from replication.pair import Comparison, Phase, Population, PopulationState, Side, Turn
+from replication.segments import Mode as JobMode
+from tests.replicator.control.aws import Caller
+from tests.replicator.control.stack import Stack
+from tests.replicator.control.world import CLIENTS, PAIR_ID, SOURCE, TWIN
+
+DONE = Verdict(success=True)
+OWN = {"Version": "2012-10-17", "Statement": [{"Sid": "Mine", "Effect": "Allow", "Principal": {"AWS": ["arn:x"]},
+                                               "Action": ["dynamodb:GetItem"], "Resource": "*"}]}  # fmt: skip
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return Stack()
+
+
+def populated(stack: Stack) -> None:
+    """The copy is complete and the comparison clean."""
+    pair, now = stack.world.pair, stack.world.account.now
+    ids = (pair.source.table_id, pair.twin.table_id)
+    stack.world.state.start_population(pair, Population("job", pair.epoch, *ids, PopulationState.COMPLETE, now))
+    stack.world.state.note_comparison(PAIR_ID, Comparison(pair.epoch, *ids, now, PopulationState.COMPLETE))
+
+
+def at_stage(stack: Stack, stage: int) -> Stack:
+    """A stack that has come to this stage."""
+    assert stack.ask("Create", 1) == DONE
+    if stage >= 2:
+        populated(stack)
+        assert stack.ask("Update", 2) == DONE
+    if stage >= 3:
+        assert stack.ask("Update", 3, "cutover") is None
+        assert stack.follow() is Ended.RELEASED
+    return stack
+
+
+class TestCreate:
+    def test_the_source_owns_and_both_tables_have_their_policies(self, stack: Stack) -> None:
+        assert stack.ask("Create", 1) == DONE
+        pair = stack.world.pair
+        assert (pair.owner, pair.stage, pair.epoch) == (Side.SOURCE, 1, 0)
+        stack.world.account.sleep(10)
+        assert stack.world.open_tables() == [SOURCE]
+
+    def test_comes_twice_and_changes_nothing_the_second_time(self, stack: Stack) -> None:
+        stack.ask("Create", 1)
+        before = (stack.world.pair, stack.policies())
+        assert stack.ask("Create", 1) == DONE
+        assert (stack.world.pair, stack.policies()) == before
+
+    def test_of_tables_that_are_not_the_stacks_is_refused(self, stack: Stack) -> None:
+        stack.cloudformation.tables = {"Users": "SomebodyElses", "UsersEncrypted": TWIN}
+        with pytest.raises(RequestError, match="Users is not the table Users of this stack"):
+            stack.ask("Create", 1)
+        assert stack.world.state.find(PAIR_ID) is None
+        assert stack.policies() == {SOURCE: [], TWIN: []}
+
+    def test_tells_everything_that_is_not_ready_at_once(self, stack: Stack) -> None:
+        stack.world.account.mappings["mapping"] = {"State": "Disabled"}
+        stack.world.account.mappings["reverse-mapping"] = {"State": "Creating"}
+        with pytest.raises(RequestError) as told:
+            stack.ask("Create", 1)
+        assert told.value.reasons == (
+            "The event source mapping mapping is Disabled, not Enabled.",
+            "The event source mapping reverse-mapping is Creating, not Enabled.",
+        )
+
+    def test_waits_for_mappings_that_are_still_being_made(self, stack: Stack) -> None:
+        mapping: dict[str, Any] = {"State": "Creating"}
+        stack.world.account.mappings["mapping"] = mapping
+        began = stack.world.account.now
+
+        def meanwhile() -> None:
+            if stack.world.account.now - began > 30:
+                mapping["State"] = "Enabled"
+
+        stack.world.account.meanwhile = meanwhile
+        assert stack.ask("Create", 1) == DONE
+
+    def test_keeps_the_users_own_policies_beside_ours_with_the_right_arns(self, stack: Stack) -> None:
+        arns = {SOURCE: stack.world.account.tables[SOURCE].name, TWIN: TWIN}
+        own = {"Version": "2012-10-17", "Statement": {**OWN["Statement"][0], "Resource":
+               f"arn:aws:dynamodb:us-east-1:123456789012:table/{arns[SOURCE]}/index/*"}}  # fmt: skip
+        assert stack.ask("Create", 1, SourcePolicy=own, TwinPolicy=own) == DONE
+        policy = stack.world.account.tables[TWIN].policies[-1].policy
+        assert policy is not None
+        assert policy["Statement"][0]["Resource"] == f"arn:aws:dynamodb:us-east-1:123456789012:table/{TWIN}/index/*"
+
+    def test_directly_at_cutover_passes_when_both_tables_are_empty(self, stack: Stack) -> None:
+        assert stack.ask("Create", 3) is None
+        assert stack.follow() is Ended.RELEASED
+        assert (stack.last_answer["Status"], stack.world.pair.owner) == ("SUCCESS", Side.TWIN)
+        assert stack.world.pair.stage == 3
+
+    def test_directly_at_cutover_is_refused_for_a_table_with_items_and_nobody_notices(self, stack: Stack) -> None:
+        stack.put("a")
+        assert stack.ask("Create", 3) is None
+        assert stack.follow() is Ended.UNDONE
+        assert stack.last_answer["Status"] == "FAILED"
+        assert "Users already holds items" in stack.last_answer["Reason"]
+        assert [change.policy["Statement"][-1]["Sid"] for change in stack.world.account.tables[SOURCE].policies
+                if change.policy] == ["EncryptMigrateOpen1Probe"]  # fmt: skip
+
+    def test_that_failed_is_followed_by_a_delete_that_leaves_nothing(self, stack: Stack) -> None:
+        stack.put("a")
+        stack.ask("Create", 3)
+        stack.follow()
+        verdict = stack.ask("Delete", 3)
+        assert verdict is not None
+        assert verdict.success
+        assert stack.world.state.find(PAIR_ID) is None
+        assert stack.policies()[SOURCE] == []
+
+
+class TestForward:
+    def test_is_refused_with_every_reason_and_changes_nothing(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        before = (stack.world.pair, stack.policies())
+        stack.world.evidence[:] = ["One.", "Two."]
+        with pytest.raises(Refused) as told:
+            stack.ask("Update", 3)
+        assert told.value.reasons == ("One.", "Two.")
+        assert (stack.world.pair, stack.policies()) == before
+        assert stack.machines.turns == []
+
+    def test_starts_a_turn_named_by_the_request_that_answers(self, stack: Stack) -> None:
+        at_stage(stack, 2)
+        assert stack.ask("Update", 3, "the-request") is None
+        order = stack.machines.turns[0]
+        assert (order.request, order.to, order.stage, order.must_not_fail) == ("the-request", Side.TWIN, 3, False)
+        assert stack.follow() is Ended.RELEASED
+        assert (stack.last_answer["RequestId"], stack.last_answer["Status"]) == ("the-request", "SUCCESS")
+        assert stack.world.pair.stage == 3
+
+    def test_evidence_that_goes_away_before_the_turn_refuses_it_there(self, stack: Stack) -> None:
+        at_stage(stack, 2)
+        stack.ask("Update", 3)
+        stack.world.evidence[:] = ["Gone."]
+        assert stack.follow() is Ended.DONE
+        assert (stack.last_answer["Status"], stack.last_answer["Reason"]) == ("FAILED", "Gone.")
+
+    def test_is_refused_while_another_stack_imports_an_export_that_changes(self, stack: Stack) -> None:
+        at_stage(stack, 2)
+        stack.cloudformation.importers = {"UsersTable": ["billing", "audit"]}
+        with pytest.raises(Refused, match="The export UsersTable changes its value at this stage, and billing, audit"):
+            stack.ask("Update", 3, ChangingExports=["UsersTable", "Unused"])
+
+    def test_importers_do_not_matter_any_more_once_the_stage_has_been_reached(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.cloudformation.importers = {"UsersTable": ["billing"]}
+        assert stack.ask("Update", 3, ChangingExports=["UsersTable"]) == DONE
+
+
+class TestSameStage:
+    def test_is_harmless(self, stack: Stack) -> None:
+        for stage in (1, 2, 3):
+            stack = at_stage(Stack(), stage)
+            before = (stack.world.pair, stack.policies())
+            assert stack.ask("Update", stage, "again") == DONE
+            assert (stack.world.pair, stack.policies()) == before
+
+    def test_restores_a_policy_that_somebody_changed_and_reports_it(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.world.account.sleep(60)
+        stack.change_outside(SOURCE)
+        stack.world.account.sleep(10)
+        assert stack.world.client_writes(CLIENTS[0], "a", 1, SOURCE)  # what the policy was there to prevent
+        assert stack.ask("Update", 3, "again") == DONE
+        stack.world.account.sleep(10)
+        assert stack.world.open_tables() == [TWIN]
+        assert ["changed the policy of Users" in one.what for one in stack.world.pair.damage] == [True]
+        assert not stack.world.pair.compared
+
+    def test_takes_on_a_policy_that_the_template_has_changed_and_reports_nothing(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        assert stack.ask("Update", 1, "again", SourcePolicy=OWN) == DONE
+        assert "Mine" in stack.policies()[SOURCE]
+        assert stack.world.pair.damage == ()
+
+
+class TestWayBack:
+    def test_of_a_user_is_a_turn_that_may_fail(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        assert stack.ask("Update", 2, "back") is None
+        assert (stack.machines.turns[0].to, stack.machines.turns[0].must_not_fail) == (Side.SOURCE, False)
+        assert stack.follow() is Ended.RELEASED
+        assert stack.world.pair.owner is Side.SOURCE
+
+    def test_of_a_rollback_is_the_same_turn_and_never_fails(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        assert stack.ask("Update", 2, "back") is None
+        assert stack.machines.turns[0].must_not_fail
+        assert stack.follow() is Ended.RELEASED
+
+    def test_needs_no_evidence(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.world.evidence[:] = ["Whatever."]
+        assert stack.ask("Update", 2, "back") is None
+        assert stack.follow() is Ended.RELEASED
+
+    def test_of_a_rollback_to_cutover_without_evidence_leaves_a_named_pause(self, stack: Stack) -> None:
+        """The user went back, another resource failed, and CloudFormation wants to be at cutover again."""
+        at_stage(stack, 3)
+        stack.ask("Update", 2, "back")
+        stack.follow()
+        stack.world.evidence[:] = ["The mirror is behind."]
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        verdict = stack.ask("Update", 3, "forward-again")
+        assert verdict == Verdict(success=True, reason="The mirror is behind.")
+        assert stack.world.pair.paused == "The mirror is behind."
+        assert stack.world.pair.owner is Side.SOURCE
+
+    def test_a_pause_is_over_with_the_next_update(self, stack: Stack) -> None:
+        self.test_of_a_rollback_to_cutover_without_evidence_leaves_a_named_pause(stack)
+        stack.world.evidence.clear()
+        stack.cloudformation.status = "UPDATE_IN_PROGRESS"
+        assert stack.ask("Update", 3, "once-more") is None
+        assert stack.follow() is Ended.RELEASED
+        assert stack.world.pair.paused is None
+
+    def test_a_turn_that_cannot_be_made_in_a_rollback_is_reported_and_not_failed(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        stack.ask("Update", 2, "back")
+        stack.world.account.reaches_no_more("probe")
+        assert stack.follow() is Ended.UNDONE
+        assert stack.last_answer["Status"] == "SUCCESS"
+        assert "could not be closed to its clients" in (stack.world.pair.paused or "")
+
+    def test_there_and_back_and_there_again(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        for stage, owner in ((2, Side.SOURCE), (3, Side.TWIN), (1, Side.SOURCE), (3, Side.TWIN)):
+            stack.ask("Update", stage, f"to-{stage}-{stack.world.pair.epoch}")
+            assert stack.follow() is Ended.RELEASED
+            assert (stack.world.pair.owner, stack.world.pair.stage) == (owner, stage)
+
+
+class TestCleanup:
+    def test_of_a_stack_that_never_had_a_source_passes(self, stack: Stack) -> None:
+        stack.cloudformation.tables = {"UsersEncrypted": TWIN}
+        assert stack.ask("Create", 4) == DONE
+
+    def test_of_a_source_that_was_never_migrated_is_refused(self, stack: Stack) -> None:
+        with pytest.raises(Refused, match="has not been migrated .* this stage removes it"):
+            stack.ask("Create", 4)
+
+    def test_before_the_cutover_is_refused(self, stack: Stack) -> None:
+        at_stage(stack, 2)
+        with pytest.raises(Refused, match="still takes the writes: set the stage to cutover first"):
+            stack.ask("Update", 4)
+
+    def test_is_refused_while_a_turn_is_under_way(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        begin_turn(stack, Side.SOURCE)
+        with pytest.raises(Refused, match="still under way"):
+            stack.ask("Update", 4)
+
+    def test_starts_the_last_check_which_answers(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        assert stack.ask("Update", 4, "cleanup", WritersMoved="true") is None
+        job = stack.machines.jobs[0]
+        assert (job.mode, job.job, job.writers_moved) == (JobMode.CLEANUP, "cleanup-cleanup", True)
+        assert job.answer is not None
+
+    def test_that_was_granted_passes_again(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.world.state.change(PAIR_ID, Stage=4)
+        assert stack.ask("Update", 4, "again") == DONE
+
+    def test_that_is_rolled_back_is_cutover_again(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.world.state.change(PAIR_ID, Stage=4)
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        assert stack.ask("Update", 3, "back") == DONE
+        assert (stack.world.pair.stage, stack.world.pair.owner) == (3, Side.TWIN)
+
+
+def begin_turn(stack: Stack, to: Side) -> None:
+    pair, now = stack.world.pair, stack.world.account.now
+    turn = Turn("other", pair.token + 1, to, Phase.MARKED, now + 30, now)
+    stack.world.state.begin_turn(pair, turn)
+
+
+class TestDelete:
+    def test_of_what_never_was_succeeds(self, stack: Stack) -> None:
+        assert stack.ask("Delete", 1) == DONE
+
+    def test_gives_the_source_back_and_closes_the_twin_for_good(self, stack: Stack) -> None:
+        stack.ask("Create", 1, SourcePolicy=OWN)
+        verdict = stack.ask("Delete", 1)
+        assert verdict is not None
+        assert verdict.success
+        assert "can be deleted" in verdict.reason
+        stack.world.account.sleep(10)
+        assert stack.policies()[SOURCE] == ["Mine"]
+        assert stack.world.open_tables() == [SOURCE]
+        assert stack.world.account.state.items == {}
+
+    def test_comes_twice(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        stack.ask("Delete", 1)
+        assert stack.ask("Delete", 1) == DONE
+
+    def test_after_cutover_turns_back_first(self, stack: Stack) -> None:
+        """The transform was removed in the middle: nothing is lost, the source takes the writes again."""
+        at_stage(stack, 3)
+        assert stack.world.client_writes(CLIENTS[0], "a", 3, TWIN)
+        stack.world.account.sleep(5)
+        assert stack.ask("Delete", 3, "delete") is None
+        assert stack.machines.turns[0].deleting
+        assert stack.follow() is Ended.RELEASED
+        assert stack.last_answer["Status"] == "SUCCESS"
+        stack.world.account.sleep(10)
+        assert stack.world.account.tables[SOURCE].items == stack.world.account.tables[TWIN].items
+        assert stack.world.open_tables() == [SOURCE]
+        assert stack.world.state.find(PAIR_ID) is None
+
+    def test_after_cleanup_gives_the_twin_its_own_policy(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.ask("Update", 3, "again", TwinPolicy=OWN)
+        stack.world.state.change(PAIR_ID, Stage=4)
+        stack.world.mirroring = False
+        del stack.world.account.tables[SOURCE]
+        verdict = stack.ask("Delete", 4)
+        assert verdict is not None
+        assert verdict.success
+        assert stack.policies() == {TWIN: ["Mine"]}
+
+    def test_after_cutover_of_a_source_that_is_gone_leaves_the_twin(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.world.mirroring = False
+        del stack.world.account.tables[SOURCE]
+        verdict = stack.ask("Delete", 3)
+        assert verdict is not None
+        assert verdict.success
+        assert stack.policies() == {TWIN: []}
+
+    def test_while_a_create_turns_waits_for_it_in_an_execution(self, stack: Stack) -> None:
+        """CloudFormation gave up waiting for the Create and deletes what it may have made."""
+        stack.ask("Create", 3, "create")
+        create = stack.machines.turns.pop()
+        begin_turn(stack, Side.TWIN)
+        assert stack.ask("Delete", 3, "delete") is None
+        delete = stack.machines.turns.pop()
+        pair = stack.world.pair
+        stack.world.recover(replace(create, answer=None))
+        assert pair.turn is not None
+        assert stack.world.turn(delete) is Ended.DONE
+        assert stack.last_answer["Status"] == "SUCCESS"
+        assert stack.world.state.find(PAIR_ID) is None
+
+    def test_of_a_whole_stack_is_not_held_up_by_a_turn_that_fails(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.cloudformation.status = "DELETE_IN_PROGRESS"
+        stack.ask("Delete", 3, "delete")
+        stack.world.account.reaches_no_more("probe")
+        assert stack.follow() is Ended.UNDONE
+        assert stack.last_answer["Status"] == "SUCCESS"
+
+    def test_while_somebody_claims_the_pair_is_told_so(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        found = stack.world.pair
+        stack.world.state.claim(found)
+        with pytest.raises(StaleTurn):
+            stack.world.state.claim(replace(found, token=found.token - 1))
+
+
+class TestLostRecord:
+    def test_stops_and_asks_when_the_policies_say_that_the_twin_owns(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.world.account.state.items.clear()
+        before = stack.policies()
+        with pytest.raises(Contradiction, match="there is no record of it. Restore EncryptMigrate's state table"):
+            stack.ask("Update", 3, "again")
+        assert stack.policies() == before
+
+    def test_in_a_rollback_holds_nothing_up(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.world.account.state.items.clear()
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        verdict = stack.ask("Update", 2, "back")
+        assert verdict is not None
+        assert verdict.success
+        assert "Restore EncryptMigrate's state table" in verdict.reason
+
+    def test_is_made_anew_while_the_source_owns(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        stack.world.account.sleep(10)
+        stack.world.account.state.items.clear()
+        assert stack.ask("Update", 1, "again") == DONE
+        assert stack.world.pair.token > 1  # beyond whatever a writer of before may still hold
+
+    def test_of_a_pair_is_not_taken_for_another_pairs_table(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        stack.cloudformation.tables["Other"] = SOURCE
+        with pytest.raises(RequestError, match="already belongs to the migration guid/Users"):
+            stack.ask("Create", 1, SourceLogicalId="Other")
+
+
+class TestReplacedTable:
+    def test_before_cutover_begins_anew(self, stack: Stack) -> None:
+        at_stage(stack, 2)
+        stack.world.account.tables[TWIN].table_id = "another"
+        assert stack.ask("Update", 2, "again") == DONE
+        assert stack.world.pair.twin.table_id == "another"
+        assert not stack.world.pair.populated
+
+    def test_after_cutover_is_refused(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        stack.world.account.tables[SOURCE].table_id = "another"
+        with pytest.raises(RequestError, match="was replaced during the migration"):
+            stack.ask("Update", 3, "again")
+
+
+class TestProperties:
+    def test_everything_that_is_wrong_is_told_at_once(self, stack: Stack) -> None:
+        with pytest.raises(RequestError) as told:
+            stack.ask("Create", 1, Version="2", Stage="9", Twin=None, StreamConsumers="perhaps", ChangingExports="x")
+        assert [reason.split(" ")[0] for reason in told.value.reasons] == [
+            "Version", "Stage", "Twin", "StreamConsumers", "ChangingExports",
+        ]  # fmt: skip
+
+    def test_a_policy_that_uses_our_ids_is_refused(self, stack: Stack) -> None:
+        own = {"Statement": [{"Sid": "EncryptMigrateMine"}]}
+        with pytest.raises(RequestError, match="uses the Sid EncryptMigrateMine"):
+            stack.ask("Create", 1, SourcePolicy=own)
+
+    def test_wrong_ones_in_a_rollback_hold_nothing_up(self, stack: Stack) -> None:
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        verdict = stack.ask("Update", 1, Stage="9")
+        assert verdict is not None
+        assert verdict.success
+
+
+def test_a_client_is_never_the_gates_business(stack: Stack) -> None:
+    """What a table's own policy allows stays allowed in every mode but for writes."""
+    at_stage(stack, 3)
+    stack.world.account.sleep(10)
+    assert stack.world.account.allows(CLIENTS[0], "dynamodb:Query", SOURCE)
+    assert not stack.world.account.allows(Caller("stranger"), "dynamodb:Query", SOURCE)
