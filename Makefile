@@ -62,6 +62,12 @@ types: .venv/.command ## mypy --strict
 .PHONY: check
 check: lint types test ## what CI runs
 
+.PHONY: coverage
+coverage: setup ## which lines the tests do not run, those of the emulator's functions aside
+	$(BIN)/coverage run -m pytest --ignore=tests/e2e $(PYTEST_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 .PHONY: bench
 bench: setup ## the ratios of the README
 	$(BIN)/python -m bench
