@@ -72,7 +72,7 @@ class Answers:
     def check(self, url: str) -> None:
         """Raises AnswerError when the address is not one of CloudFormation's."""
         parts = urlsplit(url)
-        ours = parts.scheme == "https" and _CLOUDFORMATION.fullmatch(parts.hostname or "") and parts.port in (None, 443)
+        ours = parts.scheme == "https" and _CLOUDFORMATION.fullmatch(parts.netloc)
         if not ours and parts.netloc not in self._also_allowed:
             raise AnswerError(
                 f"The answer would go to {parts.scheme}://{parts.hostname}, which is not CloudFormation's."
@@ -91,9 +91,8 @@ def body(to: Answer, verdict: Verdict) -> bytes:
     }
     while len(encoded := json.dumps(fields).encode()) > LARGEST:
         reason = fields["Reason"]
-        excess = len(encoded) - LARGEST
         if not reason:
             raise AnswerError(f"The ids of {to.logical_resource_id} alone make an answer of more than {LARGEST} bytes.")
-        keep = max(0, len(reason) - excess - 20) // 2
-        fields["Reason"] = f"{reason[:keep]} … {reason[-keep:]}" if keep else ""
+        keep = len(reason) * 2 // 5  # of its beginning, and as much of its end
+        fields["Reason"] = f"{reason[:keep]} … {reason[-keep:]}" if keep > 1 else ""
     return encoded

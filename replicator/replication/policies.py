@@ -180,8 +180,7 @@ def digest(policy: Mapping[str, Any]) -> str:
 
 
 def _listed(value: Any) -> Any:
+    """A value with every single one made a list of one, and every list sorted."""
     if isinstance(value, dict):
         return {name: _listed(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return sorted(json.dumps(_listed(inner), sort_keys=True) for inner in value)
-    return [json.dumps(value)]
+    return sorted(json.dumps(one, sort_keys=True) for one in (value if isinstance(value, list) else [value]))
