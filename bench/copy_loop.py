@@ -1,6 +1,6 @@
 """Copying a table: time and calls, against a bare loop of the same engine calls.
 
-    python -m bench.copy_loop [moto|ministack|dynamodb-local|http://…] [--items N] [--rounds N] [--segments N]
+    python -m bench.copy_loop [ministack|dynamodb-local|http://…] [--items N] [--rounds N] [--latency MS] [--segments N]
 
 - bare loop: scans in parallel segments, writes each page in batches of 25, reads every key again with a consistent
   BatchGetItem, looks at none of it, and knows neither throttling nor where it was
@@ -75,7 +75,7 @@ def copy(client: Any, segments: int) -> None:
         list(workers.map(work, range(segments)))
 
 
-def measure(on: Engine, count: int, rounds: int, segments: int) -> None:
+def measure(on: Engine, count: int, rounds: int, segments: int, latency: float) -> None:
     """Runs both in each round, on new tables, and prints their medians."""
     found = items(count)
     ways: dict[str, Callable[[Any, int], None]] = {"bare loop": bare_loop, "copy": copy}
@@ -86,7 +86,7 @@ def measure(on: Engine, count: int, rounds: int, segments: int) -> None:
             plain = on.client()
             make_pair(plain)
             write_all(plain, SOURCE, found)
-            counting = Counting(on.client(OURS if way is copy else None))
+            counting = Counting(on.client(OURS if way is copy else None), latency)
             began = time.perf_counter()
             way(counting, segments)
             seconds[name].append(time.perf_counter() - began)
@@ -102,19 +102,22 @@ def measure(on: Engine, count: int, rounds: int, segments: int) -> None:
         ]
         for name in ways
     ]
-    title = f"Copying {count} items in {segments} segments, medians of {rounds} rounds"
+    title = (
+        f"Copying {count} items in {segments} segments, {latency * 1000:g} ms to the engine, medians of {rounds} rounds"
+    )
     print_table(title, ["way", "calls", "items/s", "share"], rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("engine", nargs="?", default="moto")
+    parser.add_argument("engine", nargs="?", default="ministack")
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--segments", type=int, default=2)
+    parser.add_argument("--latency", type=float, default=0, help="milliseconds that each call waits for the network")
     given = parser.parse_args()
     with engine(given.engine) as on:
-        measure(on, given.items, given.rounds, given.segments)
+        measure(on, given.items, given.rounds, given.segments, given.latency / 1000)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-NAMES = ("moto", "ministack", "dynamodb-local")
+NAMES = ("ministack", "dynamodb-local")
 _START_SECONDS = 60
 _PLAIN = Config(read_timeout=120, max_pool_connections=50)
 # What replication.wiring gives the replicator: it repeats calls itself, and its items come from DynamoDB.
@@ -62,17 +61,15 @@ def engine(name: str) -> Iterator[Engine]:
     elif name == "ministack":
         with Cloud() as cloud:
             yield Engine(cloud.endpoint)
-    elif name in NAMES:
+    elif name == "dynamodb-local":
         port = _free_port()
-        with _started(_command(name, port), f"http://127.0.0.1:{port}") as started:
+        with _started(_command(port), f"http://127.0.0.1:{port}") as started:
             yield started
     else:
         raise RuntimeError(f"{name} is no engine: use one of {', '.join(NAMES)}, or an address.")
 
 
-def _command(name: str, port: int) -> list[str]:
-    if name == "moto":
-        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+def _command(port: int) -> list[str]:
     folder = os.environ.get("DYNAMODB_LOCAL")
     if not folder:
         raise RuntimeError("Set DYNAMODB_LOCAL to the folder with DynamoDBLocal.jar (com.amazonaws:DynamoDBLocal).")

@@ -1,13 +1,14 @@
 """Mirroring stream records: calls and time, against one update call per record and against bare batches.
 
-    python -m bench.mirror_calls [moto|ministack|dynamodb-local|http://…] [--records N] [--rounds N]
+    python -m bench.mirror_calls [ministack|dynamodb-local|http://…] [--records N] [--rounds N] [--latency MS]
 
 - one call per record: a function that is invoked with each record and updates the other table's item by it
 - bare batches: BatchWriteItem of the same items, 25 at a time, one after the other, and nothing else: no records to
   read, no state, no order
 - mirror: the replicator from the event's JSON text to its response, its state table on the same engine
 
-Every record is of another key, so nothing is gained by mirroring only a key's last image.
+Every record is of another key, so nothing is gained by mirroring only a key's last image. The engine runs on this very
+machine; with --latency each call waits as long as it would for the network, in the time of all three.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def mirror(client: Any, texts: list[str], _: Pair) -> None:
         assert outcome.response() == {"batchItemFailures": []}, outcome
 
 
-def measure(on: Engine, count: int, rounds: int) -> None:
+def measure(on: Engine, count: int, rounds: int, latency: float) -> None:
     """Runs all three in each round, on new tables, and prints their medians."""
     found = items(count)
     ways: dict[str, Callable[[Any, list[str], Pair], None]] = {
@@ -74,7 +75,7 @@ def measure(on: Engine, count: int, rounds: int) -> None:
         for name, way in ways.items():
             pair = make_pair(on.client())
             texts = records(found, pair.source.stream_arn)
-            counting = Counting(on.client(OURS if way is mirror else None))
+            counting = Counting(on.client(OURS if way is mirror else None), latency)
             began = time.perf_counter()
             way(counting, texts, pair)
             seconds[name].append(time.perf_counter() - began)
@@ -91,17 +92,19 @@ def measure(on: Engine, count: int, rounds: int) -> None:
         for name in ways
     ]
     head = ["way", "calls", "calls against one per record", "records/s", "speed", "time against bare batches"]
-    print_table(f"Mirroring {count} records, medians of {rounds} rounds", head, rows)
+    title = f"Mirroring {count} records, {latency * 1000:g} ms to the engine, medians of {rounds} rounds"
+    print_table(title, head, rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("engine", nargs="?", default="moto")
+    parser.add_argument("engine", nargs="?", default="ministack")
     parser.add_argument("--records", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--latency", type=float, default=0, help="milliseconds that each call waits for the network")
     given = parser.parse_args()
     with engine(given.engine) as on:
-        measure(on, given.records, given.rounds)
+        measure(on, given.records, given.rounds, given.latency / 1000)
 
 
 if __name__ == "__main__":

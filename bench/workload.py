@@ -70,10 +70,11 @@ def described(client: DynamoDBClient, **request: Any) -> dict[str, Any]:
 
 
 class Counting:
-    """A client that counts its calls."""
+    """A client that counts its calls, and waits before each for as long as the way to DynamoDB takes."""
 
-    def __init__(self, client: DynamoDBClient) -> None:
+    def __init__(self, client: DynamoDBClient, latency: float = 0.0) -> None:
         self._client = client
+        self._latency = latency
         self.calls = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -83,6 +84,7 @@ class Counting:
 
         def call(*given: Any, **request: Any) -> Any:
             self.calls += 1
+            time.sleep(self._latency)
             return described(self._client, **request) if name == "describe_table" else found(*given, **request)
 
         return call
