@@ -16,7 +16,7 @@ from migration.errors import Problem, TemplateRefused
 from migration.fixed_names import FixedNames
 from migration.followers import followers
 from migration.intrinsics import is_mapping
-from migration.order import chain, with_order
+from migration.order import chain, with_moved_order
 from migration.outputs import outputs
 from migration.references import Walk
 from migration.resources import Resources
@@ -90,7 +90,7 @@ def _renamed(
         return resources, section
     walk = Walk(stage, moves)
     renamed = {
-        walk.name(each, "", Rule.SOURCE): with_order(walk.members(resource, Rule.SOURCE), walk, Rule.SOURCE)
+        walk.name(each, "", Rule.SOURCE): with_moved_order(walk.members(resource, Rule.SOURCE), walk, Rule.SOURCE)
         if is_mapping(resource)
         else resource
         for each, resource in resources.items()

@@ -10,6 +10,7 @@ from migration.intrinsics import is_mapping, mentioned, type_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+_NOT_OF_THE_FUNCTION = ("Policies", "Events", "DeploymentPreference", "EventInvokeConfig")
 _FUNCTION = "AWS::Serverless::Function"
 
 
@@ -25,7 +26,7 @@ class Graph:
     """Who comes after whom among the resources of a template; looked up where somebody asks.
 
     A SAM function is two resources, the function and its role: the role alone uses what the policies name. What its
-    events name is used by other resources that SAM makes, not by the function.
+    events and its deployment name is used by other resources that SAM makes, not by the function.
     """
 
     def __init__(self, resources: Mapping[str, Any]) -> None:
@@ -57,7 +58,7 @@ class Graph:
         properties = resource.get("Properties") if is_mapping(resource) else None
         names = set(depends_on(resource))
         if is_mapping(properties) and type_of(resource) == _FUNCTION:
-            own = {key: value for key, value in properties.items() if key not in ("Policies", "Events")}
+            own = {key: value for key, value in properties.items() if key not in _NOT_OF_THE_FUNCTION}
             return names | mentioned(own).keys() | {f"{logical_id}Role"}
         return names | mentioned(resource).keys()
 

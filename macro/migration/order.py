@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from migration.graph import Graph, depends_on
-from migration.intrinsics import mentioned
+from migration.intrinsics import is_mapping, mentioned
 from migration.options import KEY
 
 if TYPE_CHECKING:
@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from migration.tables import Table
 
 
-def with_order(resource: dict[str, Any], walk: Walk, rule: Rule, after: Iterable[str] = ()) -> dict[str, Any]:
-    """The resource with its DependsOn by `rule`, and after the ids of `after`."""
+def with_moved_order(resource: dict[str, Any], walk: Walk, rule: Rule) -> dict[str, Any]:
+    """The resource with its DependsOn by `rule`."""
     given = depends_on(resource)
-    moved = [walk.name(each, "", rule) for each in given]
-    wanted = list(dict.fromkeys([*moved, *after]))
-    if wanted == given:
-        return resource
-    return {**resource, "DependsOn": wanted}
+    moved = list(dict.fromkeys(walk.name(each, "", rule) for each in given))
+    return resource if moved == given else {**resource, "DependsOn": moved}
 
 
 def chain(tables: Iterable[Table], resources: Mapping[str, Any]) -> dict[str, list[Table]]:
@@ -47,18 +44,28 @@ def chain(tables: Iterable[Table], resources: Mapping[str, Any]) -> dict[str, li
 
 def chained(twin: dict[str, Any], before: Iterable[Table]) -> dict[str, Any]:
     """The twin behind the twins of the tables before it."""
-    certain = [table.twin for table in before if _condition(table) in (None, twin.get("Condition"))]
-    others = [table for table in before if table.twin not in certain]
-    if certain:
-        named = mentioned(twin)
-        after = dict.fromkeys([*depends_on(twin), *(each for each in certain if each not in named)])
-        twin = {**twin, "DependsOn": list(after)} if after else twin
-    if others:
-        # Depending on what exists under another condition is an error to cfn-lint; a reference in metadata makes the
-        # same order.
-        by_reference = [{"Fn::If": [_condition(table), {"Ref": table.twin}, ""]} for table in others]
-        twin = {**twin, "Metadata": {**twin.get("Metadata", {}), KEY: {"After": by_reference}}}
-    return twin
+    named = mentioned(twin)
+    return behind(twin, [(table.twin, _condition(table)) for table in before if table.twin not in named])
+
+
+def behind(resource: dict[str, Any], others: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The resource after others, each with the condition under which it exists (None if there is none)."""
+    own = resource.get("Condition")
+    always, by_reference = [], []
+    for logical_id, condition in others:
+        if condition in (None, own):
+            always.append(logical_id)
+        else:
+            by_reference.append({"Fn::If": [condition, {"Ref": logical_id}, ""]})
+    if always:
+        resource = {**resource, "DependsOn": list(dict.fromkeys([*depends_on(resource), *always]))}
+    if by_reference:
+        # Depending on what exists under another condition is an error to cfn-lint. CloudFormation resolves metadata
+        # before it makes a resource, so a reference there makes the same order, where it refers to something.
+        given = resource.get("Metadata")
+        metadata = given if is_mapping(given) else {}
+        resource = {**resource, "Metadata": {**metadata, KEY: {"After": by_reference}}}
+    return resource
 
 
 def _condition(table: Table) -> Any:

@@ -42,8 +42,6 @@ class Walk:
     stage: Stage
     moves: Mapping[str, Move]
     names: FixedNames = field(default_factory=FixedNames)
-    tied: Mapping[str, str] = field(default_factory=dict)
-    """Gates by table, where the order is made by the reference itself (see `_tie`)."""
     touched: set[str] = field(default_factory=set)
     """Tables that were found in a place where running code uses them: their gate comes first."""
     configured: bool = False
@@ -108,8 +106,6 @@ class Walk:
             return member
         new = self.name(found.table, "", rule)
         moved = member if new == found.table else {"Ref": new}
-        if rule is Rule.DATA and found.table in self.tied:
-            moved = self._tie(moved, found.table)
         if moved is member or found.condition is None:
             return moved
         # Without the table its name stays what it was: nobody can refer to a resource that does not exist.
@@ -122,49 +118,32 @@ class Walk:
         old, attribute = found
         new = self.name(old, attribute, rule)
         if new == old:
-            moved = value
-        elif "Ref" in value:
-            moved = {"Ref": new}
-        elif isinstance(argument, str):
-            moved = {"Fn::GetAtt": f"{new}.{attribute}" if attribute else new}
-        else:
-            moved = {"Fn::GetAtt": [new, *argument[1:]]}
-        return self._tie(moved, old) if rule is Rule.DATA and old in self.tied else moved
+            return value
+        if "Ref" in value:
+            return {"Ref": new}
+        if isinstance(argument, str):
+            return {"Fn::GetAtt": f"{new}.{attribute}" if attribute else new}
+        return {"Fn::GetAtt": [new, *argument[1:]]}
 
     def _sub(self, value: dict[str, Any], argument: Any, rule: Rule) -> dict[str, Any]:
         parts = sub_parts(argument)
         if parts is None:
             return self.members(value, rule)
         text, local = parts
-        ties: dict[str, Any] = {}
 
         def rename(variable: str) -> str:
             if variable in local:
                 return variable
-            old, dot, attribute = variable.partition(".")
-            new = self.name(old, attribute, rule)
-            if rule is Rule.DATA and old in self.tied:
-                stands_for = variable.replace(".", "")
-                moved = {"Fn::GetAtt": [new, attribute]} if attribute else {"Ref": new}
-                ties[stands_for] = self._tie(moved, old)
-                return stands_for
-            return new + dot + attribute
+            logical_id, dot, attribute = variable.partition(".")
+            return self.name(logical_id, attribute, rule) + dot + attribute
 
         new_text = replace_variables(text, rename)
         if rule is Rule.TWIN:
             new_text = self.names.in_sub(new_text)
-        new_local = {**self.members(local, rule), **ties} if ties else self.members(local, rule)
+        new_local = self.members(local, rule)
         if new_text == text and new_local is local:
             return value
         return {"Fn::Sub": [new_text, new_local] if new_local else new_text}
-
-    def _tie(self, moved: dict[str, Any], table: str) -> dict[str, Any]:
-        """A reference that comes after the gate because it names it, and still has the value of `moved`.
-
-        DependsOn on a gate that exists under a condition is an error to cfn-lint where the dependent has not the same
-        condition. The reference itself already stands in the branch that is only looked at when the table exists.
-        """
-        return {"Fn::Select": [0, [moved, {"Ref": self.tied[table]}]]}
 
     def _join(self, value: dict[str, Any], argument: Any, rule: Rule) -> dict[str, Any]:
         new = self.rewrite(self.names.in_join(argument) if rule is Rule.TWIN else argument, rule)

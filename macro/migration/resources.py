@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from migration.companions import companions
 from migration.errors import Problem
 from migration.followers import as_twin
-from migration.graph import depends_on
-from migration.ids import gate_id
 from migration.intrinsics import is_mapping, type_of
-from migration.order import chained, with_order
+from migration.order import behind, chained, with_moved_order
 from migration.places import kind_of
 from migration.references import Walk
 from migration.rules import Move, Rule
@@ -49,17 +47,15 @@ class Resources:
     configured: set[str] = field(default_factory=set)
     """Functions whose environment names a twin."""
     _configured_types: set[str] = field(default_factory=set)
-    _conditional: list[Table] = field(init=False)
-    _rank: dict[str, int] = field(init=False)
-    """Tables by their place in the template, so that gates always stand in the same order."""
+    _gates: dict[str, tuple[str, Any]] = field(init=False)
+    """The gate of each table, and the condition under which it exists; in the order of the template."""
     _mention: re.Pattern[str] = field(init=False)
     """What a resource must say somewhere to be looked at at all."""
     _global_tables: dict[str, set[str]] = field(default_factory=dict)
     """Tables that the Globals of a resource type name, by type."""
 
     def __post_init__(self) -> None:
-        self._rank = {table.id: rank for rank, table in enumerate(self.tables)}
-        self._conditional = [table for table in self.tables if table.condition]
+        self._gates = {table.id: (table.gate, table.resource.get("Condition")) for table in self.tables}
         words = [*self.moves, *self.names.texts]
         self._mention = re.compile("|".join(re.escape(_text(word)[1:-1]) for word in words))
 
@@ -71,9 +67,9 @@ class Resources:
         for section, value in given.items():
             resource_type = f"AWS::Serverless::{section}"
             kind = kind_of(resource_type)
-            walk = self._walk({})
+            walk = self._walk()
             sections[section] = walk.members({"Properties": value}, kind.rule, kind.places)["Properties"]
-            self._global_tables[resource_type] = walk.touched - walk.tied.keys()
+            self._global_tables[resource_type] = walk.touched
             if walk.configured:
                 self._configured_types.add(resource_type)
         return {"Globals": sections}
@@ -91,11 +87,8 @@ class Resources:
                 found[logical_id] = self._any(logical_id, resource)
         return found
 
-    def _walk(self, resource: Mapping[str, Any]) -> Walk:
-        """A walk that ties references to tables that exist under another condition than the resource."""
-        own = {"Condition": resource.get("Condition")}
-        tied = {table.id: table.gate for table in self._conditional if table.condition != own}
-        return Walk(self.stage, self.moves, self.names, tied)
+    def _walk(self) -> Walk:
+        return Walk(self.stage, self.moves, self.names)
 
     def _any(self, logical_id: str, resource: Any) -> Any:
         if str(logical_id).startswith(LOOP):
@@ -110,7 +103,7 @@ class Resources:
 
     def _table(self, table: Table, changing_exports: list[Export]) -> dict[str, Any]:
         """Source, twin and companions of one table; what they say about other tables changes last."""
-        walk = Walk(self.stage, self.moves, self.names)
+        walk = self._walk()
         rule = Rule.TWIN if self.stage >= Stage.CLEANUP else Rule.SOURCE
         found: dict[str, Any] = {}
         if self.stage < Stage.CLEANUP:
@@ -118,7 +111,7 @@ class Resources:
         # The policy of the twin's stream speaks of the twin's stream at every stage.
         made = walk.members(twin(table, self.stage), rule, {"Properties": {"StreamSpecification": _of_the_twin}})
         if "DependsOn" in table.resource:
-            made = with_order({**made, "DependsOn": table.resource["DependsOn"]}, walk, Rule.TWIN)
+            made = with_moved_order({**made, "DependsOn": table.resource["DependsOn"]}, walk, Rule.TWIN)
         found[table.twin] = chained(made, self.chain.get(table.id, ()))
         for logical_id, companion in companions(table, self.stage, changing_exports).items():
             places = {"Properties": {"TwinPolicy": _of_the_twin}}
@@ -126,30 +119,26 @@ class Resources:
         return found
 
     def _follower(self, logical_id: str, resource: dict[str, Any]) -> dict[str, Any]:
-        twins = {self.moves[logical_id].new: as_twin(Walk(self.stage, self.moves, self.names), resource)}
+        twins = {self.moves[logical_id].new: as_twin(self._walk(), resource)}
         return twins if self.stage >= Stage.CLEANUP else {logical_id: resource, **twins}
 
     def _resource(self, logical_id: str, resource: dict[str, Any]) -> dict[str, Any]:
         resource_type = type_of(resource)
         kind = kind_of(resource_type)
-        walk = self._walk(resource)
+        walk = self._walk()
         # Most resources of a large template have nothing to do with a table: a look at their text is enough to know.
         mentioned = self._mention.search(_text(resource)) is not None
         new = walk.members(resource, kind.rule, kind.places) if mentioned else resource
         for each in walk.readers:
             self.readers.setdefault(each, []).append(logical_id)
         self.problems.extend(Problem(logical_id, reason, "Give it another name") for reason in walk.problems)
-        ordered = with_order(new, walk, kind.rule)
-        after = walk.touched - walk.tied.keys() | walk.touched.intersection(depends_on(resource))
-        after |= self._global_tables.get(resource_type, set())
+        ordered = with_moved_order(new, walk, kind.rule)
         if walk.touched:
             self.gated.add(logical_id)
         if walk.configured or resource_type in self._configured_types:
             self.configured.add(logical_id)
-        if not after:
-            return ordered
-        gates = [gate_id(table) for table in sorted(after, key=self._rank.__getitem__)]
-        return with_order(ordered, Walk(self.stage, {}), kind.rule, gates)
+        after = walk.touched | self._global_tables.get(resource_type, set())
+        return behind(ordered, [gate for table, gate in self._gates.items() if table in after]) if after else ordered
 
 
 def _of_the_twin(walk: Walk, value: Any, _: Rule) -> Any:

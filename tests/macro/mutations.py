@@ -57,15 +57,18 @@ MUTATIONS = (
         'elif key == "Conditions":',
     ),
     Mutation("NotResource is left out", "permissions.py", '("Resource", "NotResource")', '("Resource",)'),
-    Mutation("nothing waits for a gate", "resources.py", "        if not after:", "        if True:"),
+    Mutation(
+        "nothing waits for a gate",
+        "resources.py",
+        "        return behind(ordered, ",
+        "        return ordered or behind(ordered, ",
+    ),
     Mutation(
         "roles wait for gates", "places.py", "_PERMISSION = Kind(rule=Rule.LATE)", "_PERMISSION = Kind(rule=Rule.DATA)"
     ),
     Mutation("Fn::Sub is left out", "references.py", '"Fn::Sub": _sub,', ""),
     Mutation("Fn::GetAtt is left out", "references.py", '"Fn::GetAtt": _reference,', ""),
-    Mutation(
-        "DependsOn is left out", "order.py", 'moved = [walk.name(each, "", rule) for each in given]', "moved = given"
-    ),
+    Mutation("DependsOn is left out", "order.py", "moved == given", "moved or given"),
     Mutation("connectors do not follow", "followers.py", '    "AWS::Serverless::Connector",\n', ""),
     Mutation(
         "embedded connectors do not follow",

@@ -9,6 +9,7 @@ from typing import Any
 
 Template = dict[str, Any]
 
+NOT_OF_THE_FUNCTION = ("Events", "Policies", "DeploymentPreference", "EventInvokeConfig")
 POLICY_TEMPLATE = re.compile(r"^DynamoDB\w+Policy$")
 
 
@@ -70,7 +71,7 @@ def graph(resources: dict[str, Any]) -> dict[str, set[str]]:
     for logical_id, resource in resources.items():
         properties = (resource.get("Properties") or {}) if isinstance(resource, dict) else {}
         if isinstance(resource, dict) and resource.get("Type") == "AWS::Serverless::Function":
-            rest = {k: v for k, v in properties.items() if k not in ("Events", "Policies")}
+            rest = {k: v for k, v in properties.items() if k not in NOT_OF_THE_FUNCTION}
             found[f"{logical_id}Role"] = names({"p": properties.get("Policies")})
             found[logical_id] = names({"r": {**resource, "Properties": rest}}) | {f"{logical_id}Role"}
         else:
@@ -79,12 +80,16 @@ def graph(resources: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def told(resource: dict[str, Any]) -> Any:
-    """A resource without what hands out permissions or makes order; ties to a gate are looked through."""
+    """A resource without what hands out permissions or makes order."""
     left_out = ("DependsOn", "Connectors")
     properties = resource.get("Properties")
     rest = {k: v for k, v in resource.items() if k not in left_out}
     if isinstance(properties, dict):
         rest["Properties"] = {k: v for k, v in properties.items() if k not in ("Policies", "DataSources")}
+    if isinstance(resource.get("Metadata"), dict):
+        rest["Metadata"] = {k: v for k, v in resource["Metadata"].items() if k != "EncryptMigrate"}
+    if not rest.get("Metadata"):
+        rest.pop("Metadata", None)
     return _without_permissions(rest)
 
 
@@ -92,27 +97,10 @@ def _without_permissions(value: Any) -> Any:
     if isinstance(value, dict):
         if "Effect" in value and ("Action" in value or "NotAction" in value):
             return "a statement"
-        if _is_tie(value):
-            return _without_permissions(value["Fn::Select"][1][0])
-        if isinstance(value.get("Fn::Sub"), list) and any(map(_is_tie, value["Fn::Sub"][1].values())):
-            return {"Fn::Sub": _untied(*value["Fn::Sub"])}
         return {k: _without_permissions(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_without_permissions(each) for each in value]
     return value
-
-
-def _is_tie(value: Any) -> bool:
-    """Whether this is a reference that names a gate beside the table, to come after it."""
-    chosen = value.get("Fn::Select") if isinstance(value, dict) else None
-    return isinstance(chosen, list) and chosen[0] == 0 and str(chosen[1][-1]).endswith("MigrationGate'}")
-
-
-def _untied(text: str, local: dict[str, Any]) -> Any:
-    for name, value in local.items():
-        ((_, argument),) = value["Fn::Select"][1][0].items()
-        text = text.replace(f"${{{name}}}", f"${{{argument if isinstance(argument, str) else '.'.join(argument)}}}")
-    return text
 
 
 def permissions(template: Template, tables: tuple[str, ...]) -> Iterator[tuple[str, str]]:
