@@ -1,0 +1,209 @@
+"""What the watchdog finds each minute, and what it leaves alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from replication.codec import pack_item
+from replication.pair import Comparison, Damage, Phase, Population, PopulationState, Side, Turn
+from replication.register import Standing
+from replication.segments import Mode
+from replication.watchdog import Health, Watchdog
+from tests.replicator.control.stack import Started
+from tests.replicator.control.world import PAIR_ID, SOURCE, World, answer_to
+
+WAIT = 3000.0
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(traffic=False)
+    world.account.sleep(120)
+    return world
+
+
+@pytest.fixture
+def machines() -> Started:
+    return Started()
+
+
+def watchdog(world: World, machines: Started, swept: list[str] | None = None) -> Watchdog:
+    crew = world.crew
+
+    def sweep(pair_id: str) -> int:
+        (swept if swept is not None else []).append(pair_id)
+        return 0
+
+    return Watchdog(
+        crew.state, crew.register, crew.access, crew.answers, crew.mappings, cast("Any", machines), sweep, crew.clock,
+        crew.log, population_wait=WAIT, calm=60,
+    )  # fmt: skip
+
+
+def health(world: World, machines: Started) -> Health:
+    (found,) = watchdog(world, machines).run()
+    return found
+
+
+def under_way(world: World, lease: float, **changes: Any) -> None:
+    pair, now = world.pair, world.account.now
+    turn = Turn("request", pair.token + 1, Side.TWIN, Phase.MARKED, now + lease, now - 10)
+    world.state.begin_turn(pair, replace(turn, **changes))
+
+
+def populating(world: World, started: float, **changes: Any) -> None:
+    pair = world.pair
+    found = Population(
+        "job", pair.epoch, pair.source.table_id, pair.twin.table_id, PopulationState.RUNNING,
+        world.account.now - started, items=7, answer=answer_to("populate"),
+    )  # fmt: skip
+    world.state.start_population(pair, replace(found, **changes))
+
+
+def test_a_pair_at_rest_is_left_alone(world: World, machines: Started) -> None:
+    before = world.pair
+    swept: list[str] = []
+    (found,) = watchdog(world, machines, swept).run()
+    assert found == Health(PAIR_ID, Side.SOURCE, 0, damaged=False, paused=False, unhealthy=0, turning_for=0, refusing_for=0)
+    assert (world.pair, machines, swept) == (before, Started(), [PAIR_ID])
+
+
+class TestTurns:
+    def test_one_whose_lease_has_run_out_is_recovered(self, world: World, machines: Started) -> None:
+        under_way(world, lease=-1)
+        watchdog(world, machines).run()
+        assert machines.recovered == [(PAIR_ID, world.pair.token)]
+
+    def test_one_that_lives_is_not(self, world: World, machines: Started) -> None:
+        under_way(world, lease=1)
+        watchdog(world, machines).run()
+        assert machines.recovered == []
+
+    def test_how_long_it_turns_and_refuses_writes_is_published(self, world: World, machines: Started) -> None:
+        under_way(world, lease=1, sealed_at=world.account.now - 4)
+        found = health(world, machines)
+        assert (found.turning_for, found.refusing_for) == (10, 4)
+
+
+class TestPopulations:
+    def test_an_update_is_answered_in_time_and_the_copy_goes_on(self, world: World, machines: Started) -> None:
+        populating(world, started=WAIT)
+        watchdog(world, machines).run()
+        assert [(one["RequestId"], one["Status"]) for one in world.answers] == [("populate", "SUCCESS")]
+        assert "7 items so far" in world.answers[0]["Reason"]
+        found = world.pair.population
+        assert found is not None
+        assert (found.state, found.answered) == (PopulationState.RUNNING, True)
+
+    def test_an_answer_is_given_once_and_not_too_early(self, world: World, machines: Started) -> None:
+        populating(world, started=WAIT - 1)
+        watchdog(world, machines).run()
+        assert world.answers == []
+        world.account.sleep(2)
+        watchdog(world, machines).run()
+        watchdog(world, machines).run()
+        assert len(world.answers) == 1
+
+    @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
+    def test_an_execution_that_ended_without_a_word_has_failed(self, world: World, machines: Started, status: str) -> None:
+        populating(world, started=100)
+        machines.status["job"] = status
+        watchdog(world, machines).run()
+        found = world.pair.population
+        assert found is not None
+        assert found.state is PopulationState.FAILED
+        assert (world.answers[0]["Status"], status in world.answers[0]["Reason"]) == ("FAILED", True)
+
+    def test_an_execution_that_is_only_just_being_started_is_given_time(self, world: World, machines: Started) -> None:
+        populating(world, started=10)
+        machines.status["job"] = "GONE"
+        watchdog(world, machines).run()
+        assert world.answers == []
+
+
+class TestPolicies:
+    def altered(self, world: World) -> None:
+        table = world.account.tables[SOURCE]
+        changed = replace(table.policies[-1], number=1, at=world.account.now, policy={"Statement": []}, revision="x")
+        table.policies.append(changed)
+        world.account.sleep(10)
+
+    def test_one_that_somebody_changed_is_damage_and_voids_the_comparison(self, world: World, machines: Started) -> None:
+        assert world.pair.compared
+        self.altered(world)
+        assert health(world, machines).damaged is False  # as the record was before this run
+        assert "Somebody changed the policy of Users" in world.pair.damage[0].what
+        assert not world.pair.compared
+        assert health(world, machines).damaged
+
+    def test_is_reported_once(self, world: World, machines: Started) -> None:
+        self.altered(world)
+        for _ in range(3):
+            watchdog(world, machines).run()
+        assert len(world.pair.damage) == 1
+
+    def test_of_a_pair_under_a_turn_is_the_turns_business(self, world: World, machines: Started) -> None:
+        self.altered(world)
+        under_way(world, lease=10)
+        watchdog(world, machines).run()
+        assert world.pair.damage == ()
+
+
+class TestComparison:
+    def test_that_a_failure_has_made_void_is_made_again_when_nothing_fails(self, world: World, machines: Started) -> None:
+        world.state.note_failure(PAIR_ID, world.account.now)
+        watchdog(world, machines).run()
+        assert machines.jobs == []  # it may go on failing
+        world.account.sleep(61)
+        watchdog(world, machines).run()
+        assert [job.mode for job in machines.jobs] == [Mode.COMPARE]
+        watchdog(world, machines).run()
+        assert len(machines.jobs) == 1
+
+    def test_that_did_not_come_to_an_end_is_begun_again(self, world: World, machines: Started) -> None:
+        world.state.note_failure(PAIR_ID, world.account.now - 100)
+        watchdog(world, machines).run()
+        machines.status[machines.jobs[0].job] = "FAILED"
+        world.account.sleep(60)
+        watchdog(world, machines).run()
+        assert len(machines.jobs) == 2
+
+    def test_is_not_made_while_a_batch_fails(self, world: World, machines: Started) -> None:
+        held, _ = world.register.begin(PAIR_ID, Side.SOURCE, "1", "i", world.account.now + 60)
+        world.register.failed(held, "1", cast("Any", ValueError("no")), [], keys_missing=False)
+        world.state.note_failure(PAIR_ID, world.account.now - 100)
+        found = health(world, machines)
+        assert (found.failing, machines.jobs) == (1, [])
+        assert world.register.work(PAIR_ID)[0].standing is Standing.FAILED
+
+    def test_that_found_differences_is_left_to_a_person(self, world: World, machines: Started) -> None:
+        found = world.pair.comparison
+        assert found is not None
+        world.state.note_comparison(PAIR_ID, replace(found, differences=1))
+        watchdog(world, machines).run()
+        assert machines.jobs == []
+
+    def test_is_not_made_before_the_copy(self, world: World, machines: Started) -> None:
+        populating(world, started=10)
+        world.state.note_failure(PAIR_ID, world.account.now - 100)
+        watchdog(world, machines).run()
+        assert machines.jobs == []
+
+    def test_heals_damage(self, world: World, machines: Started) -> None:
+        world.state.note_damage(PAIR_ID, Damage(world.account.now, "what"))
+        assert health(world, machines).damaged
+        pair = world.pair
+        world.state.note_comparison(PAIR_ID, Comparison(
+            pair.epoch, pair.source.table_id, pair.twin.table_id, world.account.now + 1, PopulationState.COMPLETE))
+        assert not health(world, machines).damaged
+
+
+def test_a_record_that_cannot_be_used_is_logged_and_hides_no_other(world: World, machines: Started) -> None:
+    broken = pack_item(replace(world.pair, pair_id="guid/Broken").to_item()) | {"Owner": {"S": "nobody"}}
+    world.account.state.put_item(Item=broken)
+    assert [one.pair_id for one in watchdog(world, machines).run()] == [PAIR_ID]
+    assert any("cannot be used" in message for message, _ in world.logged)
+
