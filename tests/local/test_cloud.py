@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -16,10 +15,8 @@ from tests.local.lab import Lab, eventually
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_cloud_is_ready_within_seconds_and_leaves_nothing_behind() -> None:
-    began = time.monotonic()
+def test_a_cloud_leaves_nothing_behind() -> None:
     with Cloud() as cloud:
-        assert time.monotonic() - began < 10
         process = cloud._process
         assert process is not None
         log = cloud.log_path

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.lab import Lab, eventually
+from tests.local.lab import Lab, allowed, eventually
 
 READ_STREAMS = {
     "Effect": "Allow",
@@ -199,6 +199,17 @@ def test_a_mapping_whose_function_may_not_read_the_stream_is_refused(lab: Lab) -
         lab.client("lambda").create_event_source_mapping(
             EventSourceArn=table["LatestStreamArn"], FunctionName="blind", StartingPosition="TRIM_HORIZON"
         )
+
+
+def test_calls_about_a_mapping_are_decided_on_that_mapping(consumer: Any, lab: Lab) -> None:
+    mapping = consumer().mapping
+    arn = f"arn:aws:lambda:us-east-1:{lab.account.account}:event-source-mapping:{mapping}"
+    role = lab.role("reader", {"Effect": "Allow", "Action": "lambda:GetEventSourceMapping", "Resource": arn})
+    client = lab.client("lambda", lab.account.assume(role))
+    assert client.get_event_source_mapping(UUID=mapping)["State"] == "Enabled"
+    assert not allowed(client.get_event_source_mapping, UUID="00000000-0000-0000-0000-000000000000")
+    assert not allowed(client.update_event_source_mapping, UUID=mapping, Enabled=False)
+    assert not allowed(client.delete_event_source_mapping, UUID=mapping)
 
 
 def test_binary_values_are_base64_text_in_a_functions_event(lab: Lab, tmp_path: Path) -> None:

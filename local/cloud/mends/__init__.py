@@ -7,6 +7,7 @@ wrong and where the right behaviour is documented. Their order matters only wher
 from typing import TYPE_CHECKING
 
 from local.cloud.mends import (
+    actions,
     batches,
     changes,
     deployment,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MENDS = (
     # accounts
+    actions,
     permissions,
     policies,
     usererrors,

@@ -6,6 +6,7 @@ environment of a package starts alone: several at once would all compile the sam
 """
 
 import hashlib
+import io
 import shutil
 import tempfile
 import threading
@@ -36,7 +37,7 @@ def mend(_settings: "Settings") -> None:
     spawn, pioneers = runtime.Worker._spawn, Pioneers()
 
     def spawn_behind_the_first(worker: Any) -> None:
-        pioneers.run(hashlib.sha256(worker.code_zip).hexdigest(), lambda: spawn(worker))
+        pioneers.run(content(io.BytesIO(worker.code_zip)), lambda: spawn(worker))
 
     runtime.Worker._spawn = spawn_behind_the_first
 
@@ -71,6 +72,13 @@ class Pioneers:
         work()
 
 
+def content(archive: "Path | io.BytesIO") -> str:
+    """A name for what is in the archive, whenever it was packed. Raises zipfile.BadZipFile."""
+    with zipfile.ZipFile(archive) as found:
+        entries = sorted((entry.filename, entry.file_size, entry.CRC) for entry in found.infolist())
+    return hashlib.sha256(repr(entries).encode()).hexdigest()
+
+
 class Shelf:
     """Unpacked archives, by their content."""
 
@@ -80,7 +88,7 @@ class Shelf:
 
     def link(self, archive: Path, target: Path) -> None:
         """Fills the target with links to what is in the archive. Raises zipfile.BadZipFile."""
-        unpacked = self._folder / hashlib.sha256(archive.read_bytes()).hexdigest()
+        unpacked = self._folder / content(archive)
         with self._lock:
             if not unpacked.exists():
                 self._unpack(archive, unpacked)
