@@ -100,9 +100,9 @@ def _has_effect(world: World, hung: Process) -> bool:
 
 def _recovery(hung: Process, protocol: Protocol) -> str:
     """Where to go on: decided by the recorded phase alone."""
-    if hung.at in ("settle", "settled", "end early"):
-        return "end early"
-    if hung.at in ("seal", "sealing", "sealed", "unseal", "unsealed"):
+    if hung.at in ("settle", "settled", "end unchanged"):
+        return "end unchanged"
+    if hung.at in ("seal", "sealing", "sealed", "unseal", "unsealed", "end early"):
         return "unseal"
     if hung.at in ("release at once", "open", "opening", "hold"):
         then = "open" if hung.at == "opening" else hung.at

@@ -20,7 +20,7 @@ A process stands at the step that it takes next:
     releasing   wait until it has spread, then take the turn out of the record
 
 Undone, once `fencing` is recorded: close (put), closing (wait), reopen (put), reopened (wait, record `undone`), end.
-Before that: unseal (put), unsealed, end early; or end early at once.
+Before that: unseal (put), unsealed (wait), end early. Before `sealing` is recorded: end unchanged.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ class Program:
     def _end(self, world: World, process: Process) -> Iterator[Taken]:
         yield "ends undone", world._replace(older=0), None
 
-    _end_early = _end
+    _end_early = _end_unchanged = _end
 
     def _asserted(self, world: World, process: Process) -> Iterator[Taken]:
         yield "is done", world, None
