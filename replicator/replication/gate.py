@@ -154,8 +154,7 @@ class Gate:
                 "stage to replicate, then populate, then cutover. If it was migrated, restore the state table."
             )
             raise Refused([why])
-        if pair.turn is not None:
-            raise Refused(["A turn of this pair is still under way: wait for its end, then update the stack again."])
+        pair = self._at_rest(pair)
         if pair.owner is Side.SOURCE:
             raise Refused([f"{pair.source.name} still takes the writes: set the stage to cutover first."])
         if pair.stage == Stage.CLEANUP:
@@ -170,6 +169,18 @@ class Gate:
             )
         )
         return None
+
+    def _at_rest(self, pair: Pair) -> Pair:
+        """The pair once no turn of it is under way: the cutover's holds the old table for a while after its update."""
+        until = self.crew.clock() + self.crew.waits.another_turn
+        while pair.turn is not None:
+            if self.crew.clock() >= until:
+                raise Refused(
+                    ["A turn of this pair is still under way: wait for its end, then update the stack again."]
+                )
+            self.crew.sleep(self.crew.waits.poll)
+            pair = self.crew.state.pair(pair.pair_id)
+        return pair
 
     def _delete(self, request: Request, *, must_not_fail: bool) -> Verdict | None:
         pair = self.crew.state.find(request.physical_id or request.answer.physical_resource_id)
