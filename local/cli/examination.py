@@ -75,7 +75,7 @@ def of_functions(cloud: Cloud, installation: Installation) -> Iterator[Finding]:
     if limit["ConcurrentExecutions"] < ACCOUNT_CONCURRENCY:
         yield note(
             "concurrency",
-            f"the account runs {limit['ConcurrentExecutions']} functions at once, a new account's quota",
+            f"the account runs {limit['ConcurrentExecutions']} functions at once; {ACCOUNT_CONCURRENCY:,} are usual",
             "Have it raised (Service Quotas, Lambda) before a large copy, or set the option WriteRate.",
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local.cli.cloud import Cloud, Event, Installation, asking
+from local.cli.cloud import STACK, Cloud, Event, Installation, asking
 from local.cli.failures import Refused
 from local.cli.standing import Job, Refusal, Report, part_of
 from replication.errors import NotUnderstood, StaleWorker
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_stepfunctions import SFNClient
 
-GATE = "Custom::MigrationGate"
+_OURS = ("Custom::MigrationGate", "Custom::MigrationPopulation", STACK)
 _LATER = ("UPDATE_COMPLETE", "CREATE_COMPLETE")
 
 
@@ -149,12 +149,9 @@ def deployment_seconds(events: Sequence[Event], pair: Pair) -> float | None:
     after = [
         event.at
         for event in events
-        if answered and event.at > answered[0] and event.status in _LATER and event.type not in (GATE, _STACK)
+        if answered and event.at > answered[0] and event.status in _LATER and event.type not in _OURS
     ]
     return max(after) - answered[0] if after else None
-
-
-_STACK = "AWS::CloudFormation::Stack"
 
 
 def _job(given: str) -> PopulationJob | None:

@@ -28,7 +28,7 @@ def plan_view(plan: Plan) -> Iterator[RenderableType]:
         yield Text.assemble(
             ("\n" + str(int(stage)) + " " + stage.name.lower(), "bold"), f"   way back: {WAY_BACK[stage]}"
         )
-        yield Padding(Group(*(_change(change) for change in found)), (0, 0, 0, 2))
+        yield Padding(Group(*(_change(change) for change in found)), (0, 0, 0, 2), expand=False)
     yield from _cutover(plan)
     if plan.warnings:
         yield _heading("Worth knowing")

@@ -11,6 +11,9 @@ from replication.register import Progress, Registered, Standing
 from replication.segments import Mode, Part, Plan, Position
 
 REFUSING = (Phase.SEALING, Phase.SEALED, Phase.FENCING, Phase.FENCED, Phase.LOOKED, Phase.OWNED)
+IDLE_SECONDS = 60.0
+"""A mirror that had nothing to do for so long is not behind, however late its last batch was."""
+
 STAGES = ("off", "replicate", "populate", "cutover", "cleanup")
 
 
@@ -166,5 +169,7 @@ def lag_said(progress: Progress | None, at: float) -> str:
     """How the mirror is doing, in words."""
     if progress is None:
         return "nothing mirrored yet"
-    ago = duration(max(0.0, at - progress.ended_at))
-    return f"{progress.lag:.1f} s behind when its last batch ended, {ago} ago"
+    idle = max(0.0, at - progress.ended_at)
+    if idle > IDLE_SECONDS:
+        return f"nothing to mirror for {duration(idle)}"
+    return f"{progress.lag:.1f} s behind, {duration(idle)} ago"

@@ -31,7 +31,7 @@ def status_view(reports: list[Report], unusable: tuple[str, ...]) -> RenderableT
 
 
 def _report(report: Report) -> RenderableType:
-    return Group(_title(report), Padding(Group(*_lines(report)), (0, 0, 1, 2)))
+    return Group(_title(report), Padding(Group(*_lines(report)), (0, 0, 1, 2), expand=False))
 
 
 def _title(report: Report) -> Text:
@@ -40,13 +40,13 @@ def _title(report: Report) -> Text:
     return Text.assemble(
         (f"{mark} ", style),
         (f"{pair.source.name} → {pair.twin.name}", "bold"),
-        f"   stack {report.stack} ({report.stack_status})   stage {pair.stage} ",
-        (STAGES[pair.stage] if pair.stage < len(STAGES) else "?", "bold"),
     )
 
 
 def _lines(report: Report) -> Iterator[RenderableType]:
     pair = report.pair
+    stage = STAGES[pair.stage] if pair.stage < len(STAGES) else "?"
+    yield Text.assemble(f"stack {report.stack} ({report.stack_status}), stage {pair.stage} ", (stage, "bold"))
     yield Text.assemble("writes go to ", (pair.table(pair.owner).name, "bold"), f" (owner {pair.owner})")
     yield from _turn(report)
     for job in report.jobs:
@@ -60,7 +60,7 @@ def _lines(report: Report) -> Iterator[RenderableType]:
         yield Text(f"✗ {what}", style="red")
     if report.refusal is not None:
         yield Text(f"✗ {report.refusal.gate} refused {_ago(report.refusal.at, report.at)}:", style="red")
-        yield Padding(Text(report.refusal.reason), (0, 0, 0, 4))
+        yield Padding(Text(report.refusal.reason), (0, 0, 0, 4), expand=False)
     if report.deployment_seconds is not None and pair.owner is Side.TWIN and pair.stage < len(STAGES) - 1:
         yield Text(f"after the turn the deployment took {duration(report.deployment_seconds)}")
     for step in next_steps(report):

@@ -127,7 +127,7 @@ class TestInstallation:
 
     def test_a_new_accounts_small_concurrency_is_worth_knowing(self, well: Account) -> None:
         well.clients["lambda"].concurrency = 10
-        assert notes(well) == ["concurrency: the account runs 10 functions at once, a new account's quota"]
+        assert notes(well) == ["concurrency: the account runs 10 functions at once; 1,000 are usual"]
 
 
 class TestLeftovers:

@@ -49,5 +49,5 @@ def _lines(finding: Finding) -> list[Text | Padding]:
     mark, style = _MARKS[finding.level]
     lines: list[Text | Padding] = [Text.assemble((f"{mark} ", style), (finding.about, "bold"), f": {finding.what}")]
     if finding.remedy:
-        lines.append(Padding(Text(f"→ {finding.remedy}", style="cyan"), (0, 0, 0, 2)))
+        lines.append(Padding(Text(f"→ {finding.remedy}", style="cyan"), (0, 0, 0, 2), expand=False))
     return lines
