@@ -21,11 +21,11 @@ from replication.probe import attempt
 from replication.release import release
 from replication.request import GATE, POPULATION, Request, answer_to, read
 from replication.segments import Mode, Part
-from replication.settings import Settings
+from replication.settings import Settings, response_hosts
 from replication.stacks import rolling_back
 from replication.turn import recovered, resume, run
 from replication.values import from_event
-from replication.wiring import Wiring
+from replication.wiring import Wiring, answers
 from replication.worker import Task, Worker
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 _TURN_RESERVE = 60.0  # seconds of a turn's invocation that are kept for undoing what it did
 
-logger = Logger()
-metrics = Metrics()
-tracer = Tracer()
+# The alarms of the installer go by these names.
+logger = Logger(service="encrypt-migrate")
+metrics = Metrics(namespace="EncryptMigrate", service="encrypt-migrate")
+tracer = Tracer(service="encrypt-migrate")
 _wired: list[Wiring] = []
 
 
@@ -72,29 +73,29 @@ def mirror(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 @tracer.capture_lambda_handler(capture_response=False)
 def gate(event: dict[str, Any], _context: LambdaContext) -> None:
     """A request of CloudFormation for one of our custom resources."""
+    sender = answers(response_hosts(os.environ))  # needs no settings: even a function without them can say so
     try:
         request = read(event)
     except RequestError as why:
         answer = answer_to(event)
         if answer is None:
             raise  # nobody can be told: the function's failure raises an alarm
-        _wiring().answers.send(answer, Verdict(success=event.get("RequestType") == "Delete", reason=str(why)))
+        sender.send(answer, Verdict(success=event.get("RequestType") == "Delete", reason=str(why)))
         return
-    _wiring().answers.check(request.answer.response_url)
+    sender.check(request.answer.response_url)
     logger.append_keys(resource=request.answer.logical_resource_id, request=str(request.kind))
     verdict = _decided(request)
     if verdict is not None:
         logger.info("CloudFormation is answered.", extra={"success": verdict.success, "reason": verdict.reason})
-        _wiring().answers.send(request.answer, verdict)
+        sender.send(request.answer, verdict)
 
 
 def _decided(request: Request) -> Verdict | None:
-    wiring = _wiring()
     try:
         if request.resource_type == GATE:
-            return wiring.gate.handle(request)
+            return _wiring().gate.handle(request)
         if request.resource_type == POPULATION:
-            return wiring.populating.handle(request)
+            return _wiring().populating.handle(request)
         return Verdict(success=False, reason=f"{request.resource_type} is none of EncryptMigrate's custom resources.")
     except ReplicationError as why:
         return _softened(request, str(why))

@@ -98,13 +98,14 @@ class Settings:
             waits=waits,
             population_wait_seconds=number("POPULATION_WAIT_SECONDS", 3000),
             writers_quiet_minutes=number("WRITERS_QUIET_MINUTES", 60),
-            response_url_hosts=_hosts(environment),
+            response_url_hosts=response_hosts(environment),
         )
         if problems:
             raise SettingsError(f"The function's environment cannot be used: {'; '.join(problems)}.")
         return settings
 
 
-def _hosts(environment: Mapping[str, str]) -> frozenset[str]:
+def response_hosts(environment: Mapping[str, str]) -> frozenset[str]:
+    """The hosts that stand for CloudFormation's; none in AWS."""
     emulator = urlsplit(environment.get("AWS_ENDPOINT_URL", "")).netloc
     return frozenset(filter(None, [emulator, *environment.get("RESPONSE_URL_HOSTS", "").split(",")]))

@@ -60,7 +60,6 @@ class Wiring:
         self._settings = settings
         self._log = log
         self._sessions: dict[str, tuple[DynamoDBClient, float]] = {}
-        self._http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=3, read=10), retries=False)
 
     clock = staticmethod(time.time)
     sleep = staticmethod(time.sleep)
@@ -106,7 +105,7 @@ class Wiring:
 
     @cached_property
     def answers(self) -> Answers:
-        return Answers(self._put, time.sleep, self._settings.response_url_hosts)
+        return answers(self._settings.response_url_hosts)
 
     @cached_property
     def machines(self) -> Machines:
@@ -227,8 +226,15 @@ class Wiring:
         self._sessions[session] = (client, time.time() + _SESSION_SECONDS - _RENEW_BEFORE)
         return client
 
-    def _put(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+
+def answers(hosts: frozenset[str]) -> Answers:
+    """For whoever has nothing but an address; `hosts` as in Settings."""
+    http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=3, read=10), retries=False)
+
+    def put(url: str, body: bytes, headers: Mapping[str, str]) -> int:
         try:
-            return int(self._http.request("PUT", url, body=body, headers=dict(headers)).status)
+            return int(http.request("PUT", url, body=body, headers=dict(headers)).status)
         except urllib3.exceptions.HTTPError as error:
             raise OSError(type(error).__name__) from error
+
+    return Answers(put, time.sleep, hosts)
