@@ -1,0 +1,93 @@
+"""What a person is told before the first stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from migration.errors import TemplateRefused
+from migration.warnings import warnings
+
+KEY = {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}
+
+
+def template(properties: dict[str, Any] | None = None, others: Any = None, **attributes: Any) -> dict[str, Any]:
+    users = {"Type": "AWS::DynamoDB::Table", **attributes, "Properties": {**KEY, **(properties or {})}}
+    return {"Resources": {"Users": users, **(others or {})}}
+
+
+def told(*args: Any, **attributes: Any) -> str:
+    return "\n".join(str(notice) for notice in warnings(template(*args, **attributes)))
+
+
+def parameter(value: Any) -> Any:
+    return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}}
+
+
+def test_a_template_that_hides_nothing_gives_no_warning() -> None:
+    assert told(None, {"P": parameter({"Ref": "Users"})}) == ""
+
+
+def test_a_fixed_name_that_stays_in_a_text_is_told_with_its_path() -> None:
+    found = told({"TableName": "users"}, {"P": parameter("see users"), "Q": parameter("users-of-it")})
+    assert "Resources.P.Properties.Value: it holds the name of Users and stays as it is" in found
+    assert "Resources.Q" not in found
+    assert "Users: it has a fixed name, which code, consoles and other stacks may know" in found
+
+
+def test_a_parameter_that_names_the_table_is_told_where_it_stays() -> None:
+    found = told({"TableName": {"Ref": "Name"}}, {"P": parameter({"Ref": "Name"}), "Q": parameter({"Ref": "Other"})})
+    assert "Resources.P.Properties.Value" in found
+    assert "Resources.Q" not in found
+
+
+@pytest.mark.parametrize("kind", ["AWS::CloudFormation::Stack", "AWS::Serverless::Application"])
+def test_a_nested_stack_is_told(kind: str) -> None:
+    found = told(None, {"Inner": {"Type": kind, "Properties": {"Parameters": {"Table": {"Ref": "Users"}}}}})
+    assert "Inner: it gets Users as a parameter; its own roles may use the source alone until cutover" in found
+
+
+def test_what_stands_in_a_file_is_told() -> None:
+    properties = {"DefinitionUri": "machine.json", "DefinitionSubstitutions": {"Table": {"Ref": "Users"}}}
+    found = told(None, {"Machine": {"Type": "AWS::Serverless::StateMachine", "Properties": properties}})
+    assert "Machine: what stands in the file of DefinitionUri is not seen" in found
+
+
+def test_an_export_is_told() -> None:
+    given = template()
+    given["Outputs"] = {
+        "Table": {"Value": {"Ref": "Users"}, "Export": {"Name": "users"}},
+        "Plain": {"Value": {"Ref": "Users"}},
+    }
+    (notice,) = warnings(given)
+    assert notice.where == "Output Table"
+    assert "Let them import the export of output TableEncrypted instead" in notice.advice
+
+
+def test_a_table_that_cannot_be_deleted_is_told() -> None:
+    found = told({"DeletionProtectionEnabled": True}, DeletionPolicy="Retain")
+    assert "Users: it is protected from deletion, so cleanup will be refused" in found
+    assert "Users: its DeletionPolicy keeps it in the account" in found
+
+
+@pytest.mark.parametrize(
+    "sse", [{"SSEEnabled": {"Ref": "Sse"}}, {"Fn::If": ["Is", {"SSEEnabled": True}, {"SSEEnabled": False}]}]
+)
+def test_encryption_that_a_function_decides_is_told(sse: Any) -> None:
+    assert "Users: whether it is encrypted is decided by a function" in told({"SSESpecification": sse})
+
+
+def test_a_stream_view_that_a_function_decides_is_told() -> None:
+    found = told({"StreamSpecification": {"StreamViewType": {"Ref": "View"}}})
+    assert "Users: the view of its stream is decided by a function" in found
+
+
+def test_tables_that_a_loop_makes_are_told() -> None:
+    loop = ["Name", ["A", "B"], {"Table${Name}": {"Type": "AWS::DynamoDB::Table"}}]
+    assert "Fn::ForEach::Tables: tables that a loop makes are not migrated" in told(None, {"Fn::ForEach::Tables": loop})
+
+
+def test_a_template_that_is_refused_has_no_warnings() -> None:
+    with pytest.raises(TemplateRefused):
+        warnings({"Resources": {}})
