@@ -13,7 +13,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
 setup: ## make the two virtual environments (once; again only when a lock file has changed)
@@ -35,13 +35,28 @@ setup: ## make the two virtual environments (once; again only when a lock file h
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# AWS's own engine, for tests and bench. Where Java or Maven is missing, what needs it is skipped and says so.
+DYNAMODB_LOCAL ?= $(CURDIR)/.dynamodb-local
+WITH_ENGINE = if [ -f $(DYNAMODB_LOCAL)/.stamp ]; then export DYNAMODB_LOCAL=$(DYNAMODB_LOCAL); fi;
+COPY_JARS := org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies
+
+.PHONY: dynamodb-local
+dynamodb-local: .ci/dynamodb-local.xml ## bring DynamoDB Local here, where Java 17 and Maven are there
+	@if [ .dynamodb-local/.stamp -nt $< ]; then exit; fi; \
+	if ! command -v mvn >/dev/null || ! java -version 2>&1 | grep -Eq '"(1[7-9]|[2-9][0-9])'; then \
+		echo "no Maven or no Java 17 here: tests with DynamoDB Local will be skipped"; exit; fi; \
+	echo "making .dynamodb-local"; \
+	mvn -q -B -Dstyle.color=never -f $< $(COPY_JARS) -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.dynamodb-local \
+		&& touch .dynamodb-local/.stamp \
+		|| echo "Maven could not bring DynamoDB Local: its tests will be skipped"
+
 .PHONY: demo
 demo: setup ## a table under live traffic goes through all stages, on this machine, without AWS
 	$(BIN)/python -m local.demo
 
 .PHONY: test
-test: setup ## all tests; PYTEST_ARGS="-k name" for some
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: setup dynamodb-local ## all tests; PYTEST_ARGS="-k name" for some
+	$(WITH_ENGINE) $(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: setup ## ruff over the code, cfn-lint and SAM over template.yaml
@@ -63,14 +78,14 @@ types: .venv/.command ## mypy --strict
 check: lint types test ## what CI runs
 
 .PHONY: coverage
-coverage: setup ## which lines the tests do not run, those of the emulator's functions aside
-	$(BIN)/coverage run -m pytest --ignore=tests/e2e $(PYTEST_ARGS)
+coverage: setup dynamodb-local ## which lines the tests do not run, those of the emulator's functions aside
+	$(WITH_ENGINE) $(BIN)/coverage run -m pytest --ignore=tests/e2e $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 .PHONY: bench
-bench: setup ## the ratios of the README
-	$(BIN)/python -m bench
+bench: setup dynamodb-local ## the ratios of the README
+	$(WITH_ENGINE) $(BIN)/python -m bench
 
 .PHONY: golden
 golden: .venv/.command ## write the expected templates of tests/golden anew; read the diff before committing it
@@ -92,4 +107,4 @@ lock: ## write the lock files from the .in files; UPGRADE=1 for the newest versi
 
 .PHONY: clean
 clean: ## remove everything that is not in git's hands
-	rm -rf .venv .venv-sam .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .dynamodb-local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
