@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from local.cloud import Account, Cloud
+from local.cloud import Account, Cloud, Settings
 from local.cloud.installer import build_and_deploy
 from local.cloud.stacks import Result, StackFailed
 from local.demo.example import Example, package, runtime
@@ -35,7 +35,8 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Cloud(folder=tmp_path_factory.mktemp("cloud")) as cloud:
+    # The watchdog's minute is ten seconds here.
+    with Cloud(Settings(schedule_minute=10.0), folder=tmp_path_factory.mktemp("cloud")) as cloud:
         installed = build_and_deploy(cloud, WAITS)
         account = cloud.tenant(cloud.account)
         yield Lab(cloud, account, installed["StateTable"], package(account))
