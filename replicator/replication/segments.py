@@ -32,7 +32,7 @@ WORKERS_AT_ONCE = 20  # the MaxConcurrency of the population machine's maps
 MOST_SEGMENTS = 2000  # the list of them passes through the machine, which carries 256 KB
 ITEMS_PER_SEGMENT = 200_000  # a minute or two of one worker
 BYTES_PER_SEGMENT = 200_000_000
-FIRST_LIMIT = 200  # items of a segment's first page; it grows and shrinks with the time that pages take
+FIRST_LIMIT = 1000  # items of a segment's first page; it grows and shrinks with the time that pages take
 _KEPT = 30 * 24 * 3600  # seconds after which a finished job's items may go
 
 
@@ -146,8 +146,8 @@ class Segments:
         return found, after["M"] if after else None
 
     def keep(self, pair_id: str, job: str, part: Part, position: Position, after: Item | None) -> Position:
-        """Keep a position; without a key to go on after, the segment is done."""
-        kept = replace(position, updated_at=self._clock(), done=after is None)
+        """Keep a position, and the key after which the segment goes on; None at its begin and at its end."""
+        kept = replace(position, updated_at=self._clock())
         item: dict[str, Any] = {
             **item_key(pair_id, f"segment#{job}#{part}-{position.number:05}"),
             **pack_item(to_map(kept)),

@@ -13,27 +13,30 @@ from typing import TYPE_CHECKING
 
 from replication.compare import LOOKS_AFTER, ONE_LOOK, Compare
 from replication.copy import Copy, Ends
-from replication.errors import ReplicationError, StaleWorker
+from replication.errors import ReplicationError, StaleWorker, Throttled
 from replication.pace import Pace
 from replication.pair import PopulationState
 from replication.register import WORKER, Standing
 from replication.segments import WORKERS_AT_ONCE, Mode, Part
-from replication.values import digest
+from replication.tables import Page
+from replication.values import digest, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable
 
     from replication.pair import Pair
     from replication.register import Register, Registered
     from replication.segments import Position, Segments
     from replication.state import State
-    from replication.tables import Page, Patience, Tables
+    from replication.tables import Patience, Tables
     from replication.values import Item
 
 ENOUGH_DIFFERENCES = 1000  # in one segment: more tell no more
 _HAND_OVER = 60.0  # seconds before the end of the invocation: no page is begun any more
 _TIME_TO_REPORT = 5.0
 _SHORT_PAGE, _LONG_PAGE = 2.0, 20.0  # seconds: between them a page's size is left as it is
+_SLOW_PAGE = 10.0  # seconds that a page may take for the sake of WriteRate
+_PAGE_LIMIT = 120.0  # seconds in which a page is done or comes again in smaller pieces
 _LARGEST_LIMIT = 5000
 _DIGESTS_KEPT = 10
 
@@ -87,9 +90,13 @@ class Worker:
         self._deadline = deadline
         self._calls_until = deadline - _TIME_TO_REPORT
         self._plan = means.segments.plan(task.pair_id, task.job)
-        self._writes = task.part is Part.COPY or self._plan.mode is Mode.REPAIR
+        self._mends = self._plan.mode is Mode.REPAIR or (
+            self._plan.mode is Mode.POPULATE and task.part is Part.COMPARE_OTHER
+        )
+        self._writes = task.part is Part.COPY or self._mends
         self._pace = Pace(means.patience)
-        self._open: list[Item] = []  # keys of the page that may be written in part, or not looked at again
+        self._largest = _LARGEST_LIMIT
+        self._open: dict[Hashable, Item] = {}  # keys that may have been written and not looked at again
 
     def run(self) -> bool:
         """Whether the segment is done; if not, another invocation has to go on.
@@ -97,46 +104,76 @@ class Worker:
         Raises StaleWorker when something has overtaken the job, and a TableError.
         """
         if not self._writes:
-            return self._pages(())
+            return self._pages()
         register, task = self._means.register, self._task
         name = task.name + self._invocation
         held, _ = register.begin(task.pair_id, WORKER, name, self._invocation, self._deadline)
-        work = register.work(task.pair_id, WORKER)
         try:
-            done = self._pages([one for one in work if one.name.startswith(task.name) and one.name != name])
+            done = self._pages()
         except ReplicationError as error:
-            if self._open:
-                register.failed(held, name, error, self._open, keys_missing=False)
-            else:
-                register.end(held)
+            self._sign_off(held, error)
             raise
-        register.end(held)
+        self._sign_off(held, Throttled("The time was up before a page was done."))
         return done
 
-    def _pages(self, predecessors: Sequence[Registered]) -> bool:
-        segments, task, clock = self._means.segments, self._task, self._means.patience.clock
+    def _sign_off(self, held: Registered, reason: ReplicationError) -> None:
+        """What stays registered as failed is settled by the next comparison that finds both tables equal."""
+        if self._open:
+            self._means.register.failed(held, held.name, reason, self._open.values(), keys_missing=False)
+        else:
+            self._means.register.end(held)
+
+    def _pages(self) -> bool:
+        task = self._task
         on = self._tables(self._checked())
-        position, after = segments.position(task.pair_id, task.job, task.part, task.number, task.of)
+        position, after = self._means.segments.position(task.pair_id, task.job, task.part, task.number, task.of)
         if position.done:
             return True
         page = self._scan(on, position.limit, after)
         while True:
-            began, waited = clock(), on.compare.waited
             following = partial(self._scan, on, position.limit, page.after)
             ahead = self._means.tables.ahead(following) if page.after else following
-            position = self._work_on(on, page, position)
-            seconds = clock() - began - (on.compare.waited - waited)
-            position = replace(position, limit=_next_limit(position.limit, seconds))
-            enough = position.differences >= ENOUGH_DIFFERENCES
-            position = segments.keep(task.pair_id, task.job, task.part, position, None if enough else page.after)
-            self._succeed(predecessors)
-            predecessors = ()
+            position = self._pieces(on, page, position)
             if position.done:
                 return True
-            if clock() >= self._deadline - _HAND_OVER:
+            if self._time_is_up():
                 return False
             self._checked()
             page = ahead()
+
+    def _pieces(self, on: _On, page: Page, position: Position) -> Position:
+        """The position after this page, or after as much of it as there was time for; it is kept after each piece.
+
+        A piece is the whole page, unless the tables have too little capacity for that. Raises a TableError.
+        """
+        left, size = page.items, max(1, min(position.limit, len(page.items)))
+        while True:
+            piece, rest = left[:size], left[size:]
+            began, waited = self._means.patience.clock(), on.compare.waited
+            try:
+                position = self._piece(on, Page(piece, page.after, 0 if rest else page.size), position)
+            except Throttled:
+                if size == 1:
+                    raise
+                size = max(1, size // 4)
+                position = replace(position, limit=size)
+            else:
+                seconds = self._means.patience.clock() - began - (on.compare.waited - waited)
+                position = replace(position, limit=_next_limit(position.limit, len(piece), seconds))
+                left = rest
+                position = self._keep(position, on.ends.key(piece[-1]) if rest else page.after, done=not rest)
+            if not left or position.done or self._time_is_up():
+                return position
+            self._checked()
+
+    def _keep(self, position: Position, after: Item | None, *, done: bool) -> Position:
+        task = self._task
+        enough = position.differences >= ENOUGH_DIFFERENCES
+        position = replace(position, done=enough or (done and after is None))
+        return self._means.segments.keep(task.pair_id, task.job, task.part, position, after)
+
+    def _time_is_up(self) -> bool:
+        return self._means.patience.clock() >= self._deadline - _HAND_OVER
 
     def _checked(self) -> Pair:
         """The pair, when it is still the one this job was planned for. Raises StaleWorker."""
@@ -148,6 +185,7 @@ class Worker:
                 raise StaleWorker(f"The population {self._task.job} of {pair.pair_id} has been stopped or replaced.")
         if pair.write_rate is not None:  # read anew for each page, so that it can be changed under way
             self._pace.rate = pair.write_rate / min(self._task.of, WORKERS_AT_ONCE)
+            self._largest = max(1, int(self._pace.rate * _SLOW_PAGE))
         return pair
 
     def _tables(self, pair: Pair) -> _On:
@@ -160,33 +198,37 @@ class Worker:
                 raise StaleWorker(f"Table {table.name} is not the one that this job was planned for.")
         ends = Ends(owner.name, other.name, tuple(key["AttributeName"] for key in found[owner.name]["KeySchema"]))
         expiry = None if self._task.part is Part.COPY else tables.expiry_attribute(owner.name, until)
-        looks_after = ONE_LOOK if self._plan.mode is Mode.REPAIR else LOOKS_AFTER
+        looks_after = ONE_LOOK if self._mends else LOOKS_AFTER
         compare = Compare(tables, ends, self._means.patience, expiry, looks_after)
         return _On(ends, Copy(tables, ends, self._pace), compare)
 
     def _scan(self, on: _On, limit: int, after: Item | None) -> Page:
         table = on.ends.other if self._task.part is Part.COMPARE_OTHER else on.ends.owner
         segment = (self._task.number, self._task.of)
-        return self._means.tables.scan(table, self._calls_until, segment=segment, after=after, limit=limit)
+        return self._means.tables.scan(
+            table, self._calls_until, segment=segment, after=after, limit=min(limit, self._largest)
+        )
 
-    def _work_on(self, on: _On, page: Page, position: Position) -> Position:
-        """The position with what a page has come to."""
+    def _piece(self, on: _On, page: Page, position: Position) -> Position:
+        """The position with what these items have come to. Raises a TableError."""
         counts = self._means.tables.counts
         unanswered = counts.unanswered
+        until = min(self._calls_until, self._means.patience.clock() + _PAGE_LIMIT)
         written = 0
         different: list[Item] = []
         if self._task.part is Part.COPY:
-            self._open = [on.ends.key(item) for item in page.items]
-            written = on.copy.page(page, self._calls_until)
+            self._open |= {identity(key): key for key in map(on.ends.key, page.items)}
+            written = on.copy.page(page, until)
         else:
             compare = on.compare.of_owner if self._task.part is Part.COMPARE_OWNER else on.compare.of_other
-            different = compare(page, self._calls_until)
-        if different and self._plan.mode is Mode.REPAIR:
-            self._open = different
-            written, different = on.copy.keys(different, self._calls_until), []
+            different = compare(page, until)
+        if different and self._mends:
+            self._open |= {identity(key): key for key in different}
+            written, different = on.copy.keys(different, until), []
         if counts.unanswered > unanswered:  # it was repeated, and may still land behind newer ones
             self._means.state.note_failure(self._task.pair_id, self._means.patience.clock())
-        self._open = []
+        for item in page.items:
+            self._open.pop(identity(on.ends.key(item)), None)
         return replace(
             position,
             items=position.items + len(page.items),
@@ -196,17 +238,11 @@ class Worker:
             digests=(*position.digests, *map(digest, different))[:_DIGESTS_KEPT],
         )
 
-    def _succeed(self, predecessors: Sequence[Registered]) -> None:
-        """The page that an earlier invocation left unfinished has been done again: what it registered is settled."""
-        for one in predecessors:
-            if one.standing is Standing.FAILED:
-                self._means.register.forget_attempt(one)
 
-
-def _next_limit(limit: int, seconds: float) -> int:
-    """Pages that take long are made smaller, so that little is lost with a worker and no page outlasts its time."""
+def _next_limit(limit: int, items: int, seconds: float) -> int:
+    """Pages that take long are made smaller, so that little is lost with a worker and a turn need not wait for it."""
     if seconds > _LONG_PAGE:
-        return max(1, limit // 2)
+        return max(1, min(limit, items) // 2)
     return min(_LARGEST_LIMIT, limit * 2) if seconds < _SHORT_PAGE else limit
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from replication.compare import LOOKS_AFTER
-from replication.errors import ItemRejected, ReplicationError, StaleWorker, Throttled
+from replication.errors import AccessRefused, ItemRejected, ReplicationError, StaleWorker, Throttled
 from replication.pair import Comparison, Phase, PopulationState, Side
 from replication.register import WORKER, Standing
-from replication.segments import Mode, Part, how_many
+from replication.segments import Mode, Part, Position, how_many
 from replication.worker import sweep
 from tests.replicator.data.engine import Killed, no_answer, refusal
 from tests.replicator.data.world import PAIR_ID, SOURCE, TWIN, World, turn, world
@@ -30,6 +30,10 @@ def filled(at: World, count: int = 30, *tables: str) -> World:
 
 def same(at: World) -> bool:
     return at.engine.items(SOURCE) == at.engine.items(TWIN)
+
+
+def nothing_is_taken(operation: str, request: dict[str, Any]) -> Any:
+    return {"UnprocessedItems": request["RequestItems"]} if operation == "batch_write_item" else None
 
 
 class TestCopy:
@@ -81,6 +85,44 @@ class TestCopy:
             at_call += 1
         assert calls > 20
 
+    def test_killed_at_any_call_after_the_copy_has_revived_a_deleted_item(self) -> None:
+        """Scan, then delete, then mirror, then the copy writes the old item and dies before it could look."""
+        calls = at_call = 0
+        while at_call <= calls:
+            with world(page=4) as at:
+                filled(at, 8)
+                at.plan()
+                seen, raced = [0], [0]
+
+                def die(operation: str, request: dict[str, Any], seen: list[int] = seen, die: int = at_call) -> None:
+                    seen[0] += 1
+                    if seen[0] == die:
+                        raise Killed
+
+                def race(operation: str, request: dict[str, Any], at: World = at, raced: list[int] = raced) -> None:
+                    requests = request["RequestItems"].get(TWIN, []) if operation == "batch_write_item" else []
+                    if len(requests) == 4 and raced[0] < 2:  # a page just scanned
+                        raced[0] += 1
+                        deleted, changed, *_ = requests
+                        for table in (SOURCE, TWIN):
+                            at.engine.delete(table, at.engine.key(deleted["PutRequest"]["Item"]))
+                            at.engine.put(table, {**changed["PutRequest"]["Item"], "value": {"S": "new"}})
+                    die(operation, request)
+
+                at.client.before, at.engine.before = die, race
+                for part in Mode.POPULATE.parts:
+                    try:
+                        at.work_all(part)
+                    except Killed:
+                        at.work_all(part)
+                at.client.before = lambda operation, request: None
+                assert raced == [2]
+                assert same(at), f"killed at call {at_call}"
+                assert at.jobs.conclude(PAIR_ID, "job").differences == 0
+                calls = max(calls, seen[0]) if not at_call else calls
+            at_call += 1
+        assert calls > 30
+
     def test_a_client_writes_while_the_worker_is_dead(self) -> None:
         with world(page=5) as at:
             filled(at, 10)
@@ -129,10 +171,11 @@ class TestCopy:
 
     def test_pages_that_take_long_get_smaller_and_short_ones_larger(self) -> None:
         with world() as at:
-            filled(at, 1600)
+            filled(at, 400)
             at.plan()
+            at.segments.keep(PAIR_ID, "job", Part.COPY, Position(0, 1, 0.0, 0.0, limit=20), None)
             at.work_all(Part.COPY)
-            assert [call["Limit"] for call in at.engine.calls_of("scan")][:4] == [200, 200, 400, 800]
+            assert [call["Limit"] for call in at.engine.calls_of("scan")][:4] == [20, 20, 40, 80]
             at.plan(job="slow")
 
             def slow(operation: str, request: dict[str, Any]) -> None:
@@ -141,7 +184,7 @@ class TestCopy:
             at.engine.before = slow
             while not at.work(Part.COPY, job="slow", seconds=900):
                 pass
-            assert at.segments.positions(PAIR_ID, "slow", Part.COPY)[0].limit < 200
+            assert at.segments.positions(PAIR_ID, "slow", Part.COPY)[0].limit < 400
 
     def test_the_write_rate_of_the_pair_holds_and_can_be_changed_under_way(self) -> None:
         with world(write_rate=20) as at:
@@ -253,7 +296,7 @@ class TestRegister:
             assert seen == []
             assert at.engine.calls_of("batch_write_item") == []
 
-    def test_a_page_left_unfinished_stays_registered_with_its_keys_until_it_is_done_again(self) -> None:
+    def test_a_page_left_unfinished_stays_registered_with_its_keys_until_a_comparison_finds_all_well(self) -> None:
         with world(page=5) as at:
             filled(at, 10)
             at.plan()
@@ -263,13 +306,17 @@ class TestRegister:
                     raise refusal("AccessDeniedException")
 
             at.engine.before = refuse_look
-            with pytest.raises(ReplicationError):
+            with pytest.raises(AccessRefused):
                 at.work(Part.COPY)
             [left] = at.register.work(PAIR_ID, WORKER)
             assert left.standing is Standing.FAILED
             assert len(left.keys) == 5
             at.engine.before = lambda operation, request: None
-            at.work_all(Part.COPY)
+            at.time.now += 1
+            for part in Mode.POPULATE.parts:
+                at.work_all(part)
+            assert at.register.work(PAIR_ID) == [left]
+            at.jobs.conclude(PAIR_ID, "job")
             assert at.register.work(PAIR_ID) == []
 
     def test_a_dead_worker_is_swept_when_it_is_certainly_over_and_voids_comparisons(self) -> None:
@@ -307,19 +354,78 @@ class TestRegister:
             assert same(at)
             assert at.state.pair(PAIR_ID).failed_at is not None
 
-    def test_no_capacity_until_the_time_is_up_is_an_error_and_the_page_comes_again(self) -> None:
+    def test_no_capacity_at_all_is_an_error_once_the_page_is_as_small_as_it_can_be(self) -> None:
         with world() as at:
             filled(at)
             at.plan()
-            at.engine.before = lambda operation, request: (
-                {"UnprocessedItems": request["RequestItems"]} if operation == "batch_write_item" else None
-            )
+            at.engine.before = nothing_is_taken
             with pytest.raises(Throttled):
-                at.work(Part.COPY, seconds=120)
-            assert at.time.now < 1_000_120
+                at.work(Part.COPY, seconds=900)
+            assert at.time.now < 1_000_900
+            sizes = [len(call["RequestItems"][TWIN]) for call in at.engine.calls_of("batch_write_item")]
+            assert sorted(set(sizes), reverse=True) == [25, 7, 1]
             at.engine.before = lambda operation, request: None
             at.work_all(Part.COPY)
             assert same(at)
+
+    def test_the_time_is_up_before_a_page_is_done_then_it_stays_registered_and_the_next_worker_goes_on(self) -> None:
+        with world() as at:
+            filled(at)
+            at.plan()
+            at.engine.before = nothing_is_taken
+            assert not at.work(Part.COPY, seconds=150)
+            [left] = at.register.work(PAIR_ID, WORKER)
+            assert left.standing is Standing.FAILED
+            assert len(left.keys) == 30
+            at.engine.before = lambda operation, request: None
+            at.work_all(Part.COPY)
+            assert same(at)
+
+    def test_overtaken_half_way_through_a_page_that_is_done_in_pieces_it_tells_which_keys_it_owes(self) -> None:
+        with world() as at:
+            filled(at, 40)
+            at.plan()
+
+            def nothing_then_a_turn(operation: str, request: dict[str, Any]) -> Any:
+                if operation == "batch_write_item" and len(request["RequestItems"][TWIN]) > 10:
+                    return nothing_is_taken(operation, request)
+                if operation == "batch_get_item":
+                    at.is_now(replace(at.state.pair(PAIR_ID), turn=turn(Phase.MARKED)))
+                return None
+
+            at.engine.before = nothing_then_a_turn
+            with pytest.raises(StaleWorker):
+                at.work(Part.COPY)
+            [left] = at.register.work(PAIR_ID, WORKER)
+            looked_at = at.engine.calls_of("batch_get_item")[-1]["RequestItems"][SOURCE]["Keys"]
+            assert len(looked_at) == 10
+            assert len(left.keys) == 30
+            assert not {str(key) for key in looked_at} & {str(key) for key in left.keys}
+
+
+class TestLittleCapacity:
+    @pytest.mark.parametrize("per_second", [1, 5])
+    def test_a_table_that_takes_an_item_a_second_is_copied_all_the_same(self, per_second: int) -> None:
+        with world(page=10_000) as at:
+            filled(at, 1200)
+            at.plan()
+            budget = [at.time.now]
+
+            def little(operation: str, request: dict[str, Any]) -> Any:
+                if operation != "batch_write_item":
+                    return None
+                free = int((at.time.now - budget[0]) * per_second)
+                requests = request["RequestItems"][TWIN]
+                taken = requests[:free]
+                budget[0] += len(taken) / per_second
+                at.engine.write(TWIN, taken)
+                return {"UnprocessedItems": {TWIN: requests[free:]} if requests[free:] else {}}
+
+            at.engine.before = little
+            began = at.time.now
+            at.work_all(Part.COPY)
+            assert same(at)
+            assert at.time.now - began < 1.5 * 1200 / per_second + 500
 
 
 class TestJob:
