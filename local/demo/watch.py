@@ -71,17 +71,31 @@ class Watch:
         if turn := item.get("Turn", {}).get("M"):
             self._note_turn(turn)
         population, comparison = item.get("Population", {}).get("M", {}), item.get("Comparison", {}).get("M", {})
+        execution = _text(population, "Execution")
         seen = Seen(
             owner=_text(item, "Owner"),
             stage=int(_number(item, "Stage")),
             phase=_text(item.get("Turn", {}).get("M", {}), "Phase"),
             copied=int(_number(population, "Items")),
-            compared=int(_number(comparison, "Checked")),
+            compared=self._compared(execution) if execution else 0,
             copying=_text(population, "State"),
             comparing=_text(comparison, "State"),
         )
         self.show(seen)
         return seen
+
+    def _compared(self, execution: str) -> int:
+        """Items looked at by the comparison that follows a copy; it goes through both tables, so the half of all."""
+        found = self.dynamodb.query(
+            TableName=self.state_table,
+            KeyConditionExpression="#pair = :pair AND begins_with(#item, :segments)",
+            ExpressionAttributeNames={"#pair": "Pair", "#item": "Item"},
+            ExpressionAttributeValues={
+                ":pair": {"S": self.pair},
+                ":segments": {"S": f"segment#{execution}#compare-"},
+            },
+        )
+        return int(sum(_number(segment, "Items") for segment in found["Items"])) // 2
 
     def _note_turn(self, turn: Mapping[str, Any]) -> None:
         sealed = self.turns.setdefault(_text(turn, "Request"), Sealed(_text(turn, "To")))

@@ -8,8 +8,8 @@ from local.demo.watch import Seen, Watch
 RECORD: Mapping[str, Any] = {
     "Owner": {"S": "source"},
     "Stage": {"N": "2"},
-    "Population": {"M": {"Items": {"N": "400"}, "State": {"S": "running"}}},
-    "Comparison": {"M": {"Checked": {"N": "12"}, "State": {"S": "running"}}},
+    "Population": {"M": {"Execution": {"S": "job"}, "Items": {"N": "400"}, "State": {"S": "running"}}},
+    "Comparison": {"M": {"State": {"S": "running"}}},
 }
 
 
@@ -21,6 +21,15 @@ class StateTable:
 
     def get_item(self, **_: object) -> Any:
         return {"Item": next(self._records)}
+
+    def query(self, **request: Any) -> Any:
+        segments = {
+            "segment#job#compare-owner-00000": 20,
+            "segment#job#compare-other-00000": 4,
+            "segment#job#copy-0": 9,
+        }
+        prefix = request["ExpressionAttributeValues"][":segments"]["S"]
+        return {"Items": [{"Items": {"N": str(n)}} for name, n in segments.items() if name.startswith(prefix)]}
 
 
 def watch(*records: Mapping[str, Any]) -> tuple[Watch, list[Seen]]:
