@@ -27,10 +27,11 @@ class Conclusion:
     planned_at: float
     compared_from: float  # when the first look of its comparison began
     items: int  # copied
-    written: int  # more than items, when some changed meanwhile; by a repair: keys brought over
+    written: int  # by the copy: more than items, when some changed meanwhile
     checked: int
     differences: int
     digests: tuple[str, ...]  # of keys that differ
+    mended: int = 0  # keys that a comparison has brought over
 
 
 class Population:
@@ -118,7 +119,8 @@ def _summed(plan: Plan, found: Mapping[Part, Sequence[Position]]) -> Conclusion:
         planned_at=plan.planned_at,
         compared_from=min(position.started_at for position in compared),
         items=sum(position.items for position in found.get(Part.COPY, ())),
-        written=sum(position.written for positions in found.values() for position in positions),
+        written=sum(position.written for position in found.get(Part.COPY, ())),
+        mended=sum(position.written for position in compared),
         checked=sum(position.items for position in found[Part.COMPARE_OWNER]),
         differences=sum(position.differences for position in compared),
         digests=tuple(digest for position in compared for digest in position.digests)[:10],
