@@ -11,6 +11,7 @@
         Contradiction           the record says one thing and the policies on the tables another
       Superseded              somebody else has taken over: stop without touching anything more
         StaleTurn               another turn, or whoever recovers this one, holds the pair now
+        AlreadyBegun            this very request has a turn already
         StaleWorker             the owner, a table or the population has changed since this worker began
       Refused                 the evidence for a stage is missing; nothing was changed
       TurnStopped             a turn cannot go on in time; what it did is undone
@@ -94,6 +95,10 @@ class Superseded(ReplicationError):
 
 class StaleTurn(Superseded):
     """Another turn, or whoever recovers this one, holds the pair now."""
+
+
+class AlreadyBegun(Superseded):
+    """This very request has a turn already: an invocation for it came before this one."""
 
 
 class StaleWorker(Superseded):

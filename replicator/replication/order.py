@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from replication.answer import Verdict
-from replication.errors import AnswerError, Refused, StaleTurn
+from replication.errors import AlreadyBegun, AnswerError, Refused, StaleTurn
 from replication.leaving import leave
 from replication.pair import Answer, Pair, Phase, Side, Turn
 
@@ -43,6 +43,7 @@ def begin(crew: Crew, order: Order) -> Pair | None:
     """The pair with its new turn; None when there is nothing to turn, and then CloudFormation has been answered.
 
     R7: another turn of the pair is waited for, and then everything is decided anew from the record.
+    Raises AlreadyBegun when the turn under way is of this very request.
     """
     until = crew.clock() + crew.waits.another_turn
     while True:
@@ -61,7 +62,9 @@ def begin(crew: Crew, order: Order) -> Pair | None:
             try:
                 return crew.state.begin_turn(pair, _turn(crew, order, pair))
             except StaleTurn:
-                continue  # somebody was faster: look again
+                continue  # somebody was faster, or this was done and its answer lost: look again
+        elif pair.turn.request == order.request:
+            raise AlreadyBegun(f"The turn of {order.pair} for {order.request} has begun before.")
         if crew.clock() >= until:
             reason = f"Another turn of {order.pair} has not ended yet. Wait for it, then update the stack again."
             _close(crew, order, pair, Verdict(success=False, reason=reason))

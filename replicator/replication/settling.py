@@ -90,8 +90,9 @@ class Settling:
                 "function says more; a repair brings their keys over."
             )
         oldest = sight.unmirrored
-        # one second, because the stream rounds the time of a record down to it
-        if oldest is not None and sight.at - oldest.at > self.lag_limit + 1:
+        # A record of after the mark that waits for most of the while tells of older ones that may wait for all of it.
+        # The stream rounds times down to the second.
+        if oldest is not None and sight.at - oldest.at > min(self.lag_limit + 1, max(3, self.settle / 2)):
             yield f"A record waits to be mirrored since {sight.at - oldest.at:.0f} s: the mirror stands still."
 
     def _explained(self, under_way: Sequence[Registered], late_at: float | None) -> str:

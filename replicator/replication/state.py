@@ -9,8 +9,9 @@ Items (partition key `Pair`, sort key `Item`):
 Others keep batch#, progress# and segment# items under the same pair id; `remove` takes them along.
 
 A token is a number that only grows. Whoever wants to change a pair takes the next one, and every write names it, so
-that a writer that was given up for dead and wakes up later is refused (StaleTurn). Every write here may be repeated by
-the client after a lost answer and then still says yes: conditions accept the state that the same write has left.
+that a writer that was given up for dead and wakes up later is refused (StaleTurn). No two holders ever have the same
+one: taking it says no when it is repeated after a lost answer, because nobody can tell then whose it is. Every other
+write may be repeated and then still says yes: its condition accepts the state that the same write has left.
 """
 
 from __future__ import annotations
@@ -137,10 +138,10 @@ class State(Notes):
         """
         return self._update(
             pair.pair_id,
-            StaleTurn(f"{pair.pair_id} is being changed by somebody else."),
+            StaleTurn(f"{pair.pair_id} is being changed by somebody else: update the stack again."),
             Update(
-                "attribute_not_exists(#Turn) AND #Token IN (:was, :is)",
-                {":was": pair.token, ":is": pair.token + 1},
+                "attribute_not_exists(#Turn) AND #Token = :was",
+                {":was": pair.token},
                 {"Token": pair.token + 1, **changes},
             ),
         )
@@ -156,9 +157,8 @@ class State(Notes):
             pair.pair_id,
             StaleTurn(f"Another turn of {pair.pair_id} has begun."),
             Update(
-                "#Epoch = :epoch AND (attribute_not_exists(#Turn) AND #Token = :was "
-                "OR #Turn.#Request = :request AND #Token = :is)",
-                {":epoch": pair.epoch, ":was": turn.token - 1, ":is": turn.token, ":request": turn.request},
+                "#Epoch = :epoch AND attribute_not_exists(#Turn) AND #Token = :was",
+                {":epoch": pair.epoch, ":was": turn.token - 1},
                 {"Token": turn.token, "Turn": to_map(turn)},
             ),
         )

@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from replication.answer import Verdict
-from replication.errors import PolicyConflict, StreamLost, TableError, TurnStopped, Unanswered
+from replication.errors import AlreadyBegun, PolicyConflict, StreamLost, TableError, TurnStopped, Unanswered
 from replication.order import Ended, Order, begin, close_failed, tell
 from replication.recover import recover, undo
 from replication.steps import Steps
@@ -46,10 +46,10 @@ def run(crew: Crew, order: Order, deadline: float, steps: type[Steps] = Steps) -
 
     Raises Superseded when somebody else has taken it over; any other error means that recover must be called.
     """
-    found = crew.state.find(order.pair)
-    if found is not None and found.turn is not None and found.turn.request == order.request:
-        return resume(crew, order.pair, deadline)  # R7: this very request has been here before
-    pair = begin(crew, order)
+    try:
+        pair = begin(crew, order)
+    except AlreadyBegun:  # R7: whoever began it is gone, or is told off by this
+        return resume(crew, order.pair, deadline)
     if pair is None or pair.turn is None:
         return Ended.DONE
     turn = steps(crew, pair, pair.turn, deadline)

@@ -1,4 +1,4 @@
-"""An account in memory, as gate and turns meet it: tables with policies that spread, streams with shards, a state table.
+"""An account in memory, as gate and turns meet it: tables with policies that spread, streams, a state table.
 
 Time moves only when somebody sleeps. `before` is called ahead of every call of the code under test, with the caller's
 name and the operation: there a test stops the caller, or lets something else happen first.
@@ -149,7 +149,9 @@ class Account:
 
     def seen_by(self, table: str, caller: str) -> Mapping[str, Any] | None:
         """The policy that holds for a caller now."""
-        reached = [one for one in self.tables[table].policies if one.at + self.delay(table, caller, one.number) <= self.now]
+        reached = [
+            one for one in self.tables[table].policies if one.at + self.delay(table, caller, one.number) <= self.now
+        ]
         return reached[-1].policy if reached else None
 
     def allows(self, caller: Caller, action: str, table: str) -> bool:
@@ -268,15 +270,20 @@ class Client:
         self._begin("get_resource_policy")
         found = self._named(ResourceArn)
         delay = self._account.delay
-        reached = [one for one in found.policies
-                   if one.at + delay(found.name, "GetResourcePolicy", one.number) <= self._account.now]
+        reached = [
+            one
+            for one in found.policies
+            if one.at + delay(found.name, "GetResourcePolicy", one.number) <= self._account.now
+        ]
         if not reached or reached[-1].policy is None:
             raise refusal("PolicyNotFoundException", "GetResourcePolicy")
         return {"Policy": json.dumps(reached[-1].policy), "RevisionId": reached[-1].revision}
 
     def put_resource_policy(self, *, ResourceArn: str, Policy: str, ExpectedRevisionId: str) -> dict[str, Any]:  # noqa: N803
         self._begin("put_resource_policy")
-        return {"RevisionId": self._change(ResourceArn, self._account.on_policy(json.loads(Policy)), ExpectedRevisionId)}
+        return {
+            "RevisionId": self._change(ResourceArn, self._account.on_policy(json.loads(Policy)), ExpectedRevisionId)
+        }
 
     def delete_resource_policy(self, *, ResourceArn: str, ExpectedRevisionId: str) -> dict[str, Any]:  # noqa: N803
         self._begin("delete_resource_policy")
@@ -309,8 +316,11 @@ class Client:
         start = names.index(ExclusiveStartShardId) + 1 if ExclusiveStartShardId else 0
         page = shards[start : start + 2]  # small pages, so that there are several
         described = [
-            {"ShardId": one.name, "SequenceNumberRange": {"StartingSequenceNumber": "1"}
-             | ({"EndingSequenceNumber": "9"} if one.ended else {})}
+            {
+                "ShardId": one.name,
+                "SequenceNumberRange": {"StartingSequenceNumber": "1"}
+                | ({"EndingSequenceNumber": "9"} if one.ended else {}),
+            }
             | ({"ParentShardId": one.parent} if one.parent else {})
             for one in page
         ]

@@ -106,7 +106,9 @@ class Stack:
         crew = self.world.crew
         stacks = Stacks(cast("Any", self.cloudformation))
         client = cast("Any", self.world.account.client(Caller("control", trusted=True)))
-        gatherer = Gatherer(client, cast("Any", self.metrics), crew.mappings, crew.register, crew.clock, "replicator", 60, 10)
+        gatherer = Gatherer(
+            client, cast("Any", self.metrics), crew.mappings, crew.register, crew.clock, "replicator", 60, 10
+        )
         machines = cast("Any", self.machines)
         self.gate = Gate(crew, stacks, gatherer, Adoption(crew, stacks, gatherer), machines)
         self.populating = Populating(crew, stacks, machines)

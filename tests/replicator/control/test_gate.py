@@ -12,13 +12,19 @@ from replication.errors import Contradiction, Refused, RequestError, StaleTurn
 from replication.order import Ended
 from replication.pair import Comparison, Phase, Population, PopulationState, Side, Turn
 from replication.segments import Mode as JobMode
-from tests.replicator.control.aws import Caller
+from tests.replicator.control.aws import Caller, table_arn
 from tests.replicator.control.stack import Stack
 from tests.replicator.control.world import CLIENTS, PAIR_ID, SOURCE, TWIN
 
 DONE = Verdict(success=True)
-OWN = {"Version": "2012-10-17", "Statement": [{"Sid": "Mine", "Effect": "Allow", "Principal": {"AWS": ["arn:x"]},
-                                               "Action": ["dynamodb:GetItem"], "Resource": "*"}]}  # fmt: skip
+MINE = {
+    "Sid": "Mine",
+    "Effect": "Allow",
+    "Principal": {"AWS": ["arn:x"]},
+    "Action": ["dynamodb:GetItem"],
+    "Resource": "*",
+}
+OWN = {"Version": "2012-10-17", "Statement": [MINE]}
 
 
 @pytest.fixture
@@ -90,13 +96,12 @@ class TestCreate:
         assert stack.ask("Create", 1) == DONE
 
     def test_keeps_the_users_own_policies_beside_ours_with_the_right_arns(self, stack: Stack) -> None:
-        arns = {SOURCE: stack.world.account.tables[SOURCE].name, TWIN: TWIN}
-        own = {"Version": "2012-10-17", "Statement": {**OWN["Statement"][0], "Resource":
-               f"arn:aws:dynamodb:us-east-1:123456789012:table/{arns[SOURCE]}/index/*"}}  # fmt: skip
+        mine = MINE | {"Resource": f"{table_arn(SOURCE)}/index/*"}
+        own = {"Version": "2012-10-17", "Statement": mine}
         assert stack.ask("Create", 1, SourcePolicy=own, TwinPolicy=own) == DONE
         policy = stack.world.account.tables[TWIN].policies[-1].policy
         assert policy is not None
-        assert policy["Statement"][0]["Resource"] == f"arn:aws:dynamodb:us-east-1:123456789012:table/{TWIN}/index/*"
+        assert policy["Statement"][0]["Resource"] == f"{table_arn(TWIN)}/index/*"
 
     def test_directly_at_cutover_passes_when_both_tables_are_empty(self, stack: Stack) -> None:
         assert stack.ask("Create", 3) is None
@@ -254,7 +259,7 @@ class TestCleanup:
         assert stack.ask("Create", 4) == DONE
 
     def test_of_a_source_that_was_never_migrated_is_refused(self, stack: Stack) -> None:
-        with pytest.raises(Refused, match="has not been migrated .* this stage removes it"):
+        with pytest.raises(Refused, match=r"has not been migrated .* this stage removes it"):
             stack.ask("Create", 4)
 
     def test_before_the_cutover_is_refused(self, stack: Stack) -> None:
@@ -383,7 +388,7 @@ class TestLostRecord:
         at_stage(stack, 3)
         stack.world.account.state.items.clear()
         before = stack.policies()
-        with pytest.raises(Contradiction, match="there is no record of it. Restore EncryptMigrate's state table"):
+        with pytest.raises(Contradiction, match="Restore EncryptMigrate's state table"):
             stack.ask("Update", 3, "again")
         assert stack.policies() == before
 
@@ -443,6 +448,45 @@ class TestProperties:
         verdict = stack.ask("Update", 1, Stage="9")
         assert verdict is not None
         assert verdict.success
+
+
+class TestRaces:
+    def test_a_gate_that_hangs_before_it_puts_a_policy_does_not_open_what_a_turn_has_sealed(self) -> None:
+        """The revision that it would replace is the one that it saw when it claimed the pair."""
+        stack = at_stage(Stack(traffic=True), 2)
+        order = replace(stack.world.order(Side.TWIN), answer=None)
+
+        def hang(_caller: str, operation: str) -> None:
+            if operation == "put_resource_policy":
+                stack.world.account.before = lambda caller, operation: None
+                stack.world.turn(order)
+
+        stack.world.account.before = hang
+        with pytest.raises(StaleTurn):
+            stack.ask("Update", 2, "again", SourcePolicy=OWN)
+        assert stack.world.pair.owner is Side.TWIN
+        stack.world.check()
+
+    def test_two_gates_that_restore_the_same_policy_do_it_once(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        stack.world.account.sleep(60)
+        stack.change_outside(SOURCE)
+        stack.world.account.sleep(10)
+
+        writes: list[str] = []
+
+        def another(_caller: str, operation: str) -> None:
+            writes.append(operation)
+            if writes.count("state.update_item") == 2:  # when the first is about to claim the pair
+                stack.world.account.before = lambda caller, operation: None
+                assert stack.ask("Update", 1, "other") == DONE
+
+        stack.world.account.before = another
+        with pytest.raises(StaleTurn):
+            stack.ask("Update", 1, "again")
+        stack.world.account.sleep(10)
+        assert stack.world.open_tables() == [SOURCE]
+        assert len(stack.world.pair.damage) == 1
 
 
 def test_a_client_is_never_the_gates_business(stack: Stack) -> None:

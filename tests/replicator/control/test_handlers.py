@@ -135,9 +135,12 @@ class TestGate:
 
     @pytest.mark.parametrize(
         ("broken", "missing"),
-        [({"RequestType": "Upsert"}, "RequestType is 'Upsert'"), ({"ResourceProperties": "x"}, "ResourceProperties is no map"),
-         ({"ResourceType": None}, "ResourceType is missing")],
-    )  # fmt: skip
+        [
+            ({"RequestType": "Upsert"}, "RequestType is 'Upsert'"),
+            ({"ResourceProperties": "x"}, "ResourceProperties is no map"),
+            ({"ResourceType": None}, "ResourceType is missing"),
+        ],
+    )
     def test_answers_an_event_that_cannot_be_understood(self, inbox: Any, broken: Any, missing: str) -> None:
         (answer,) = self.ask(inbox, None, **broken)
         assert (answer["Status"], missing in answer["Reason"]) == ("FAILED", True)
@@ -175,7 +178,9 @@ class TestTurn:
         assert handlers.turn({"Action": "recover", "Pair": PAIR_ID}, CONTEXT)["Ended"] == "done"
 
     def test_that_failed_before_it_began_is_answered(self, world: World) -> None:
-        failed = self.event(world, "recover") | {"Error": {"Error": "ClientError", "Cause": '{"errorMessage": "No key."}'}}
+        failed = self.event(world, "recover") | {
+            "Error": {"Error": "ClientError", "Cause": '{"errorMessage": "No key."}'}
+        }
         assert handlers.turn(failed, CONTEXT)["Ended"] == "done"
         assert (world.answers[0]["Status"], world.answers[0]["Reason"]) == ("FAILED", "No key.")
 
@@ -184,10 +189,12 @@ class TestTurn:
             def find(self, pair_id: str) -> Any:
                 raise StaleTurn("taken")
 
-        wire(crew=SimpleNamespace(state=Taken(), waits=world.waits))
+        wire(crew=SimpleNamespace(state=Taken(), waits=world.waits, clock=world.account.clock))
         assert handlers.turn(self.event(world), CONTEXT)["Ended"] == "superseded"
 
-    @pytest.mark.parametrize("event", [{}, {"Action": "other"}, {"Action": "turn"}, {"Action": "turn", "Order": {"To": "x"}}])
+    @pytest.mark.parametrize(
+        "event", [{}, {"Action": "other"}, {"Action": "turn"}, {"Action": "turn", "Order": {"To": "x"}}]
+    )
     def test_what_it_does_not_understand_is_an_error(self, world: World, event: Any) -> None:
         with pytest.raises(NotUnderstood):
             handlers.turn(event, CONTEXT)
@@ -206,7 +213,9 @@ class TestMirror:
         asked = {"Probe": {"Table": SOURCE, "Key": {"id": {"S": "nobody's"}}}}
         assert handlers.mirror(asked, CONTEXT) == {"Probe": told}
 
-    def test_metrics_are_published_under_the_names_that_the_alarms_know(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_metrics_are_published_under_the_names_that_the_alarms_know(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         wire(mirror=SimpleNamespace(run=lambda *_: Outcome(3, written=3, lag=0.5)))
         handlers.mirror({"Records": []}, CONTEXT)
         published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
@@ -216,7 +225,9 @@ class TestMirror:
 
 
 class TestWork:
-    @pytest.mark.parametrize("event", [{"Job": {}}, {"Job": {"Pair": "p", "Job": "j", "Mode": "compare"}, "Step": "other"}])
+    @pytest.mark.parametrize(
+        "event", [{"Job": {}}, {"Job": {"Pair": "p", "Job": "j", "Mode": "compare"}, "Step": "other"}]
+    )
     def test_what_it_does_not_understand_is_an_error(self, event: Any) -> None:
         wire()
         with pytest.raises(NotUnderstood):

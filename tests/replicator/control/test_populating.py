@@ -153,7 +153,9 @@ class TestStart:
         assert wrong is not None
         assert wrong.success
 
-    @pytest.mark.parametrize(("name", "value"), [("WriteRate", "0"), ("WriteRate", "fast"), ("Version", "7"), ("Pair", "")])
+    @pytest.mark.parametrize(
+        ("name", "value"), [("WriteRate", "0"), ("WriteRate", "fast"), ("Version", "7"), ("Pair", "")]
+    )
     def test_wrong_properties_are_explained(self, stack: Stack, name: str, value: str) -> None:
         with pytest.raises(RequestError, match=name):
             stack.populating.handle(request("Create", **{name: value}))
@@ -185,7 +187,10 @@ class TestEnd:
     def test_cloudformation_is_told_what_was_compared(self, stack: Stack) -> None:
         job = self.job(stack)
         ending(stack).concluded(job, conclusion())
-        assert (stack.last_answer["Status"], stack.last_answer["Reason"]) == ("SUCCESS", "10 items compared, all equal.")
+        assert (stack.last_answer["Status"], stack.last_answer["Reason"]) == (
+            "SUCCESS",
+            "10 items compared, all equal.",
+        )
 
     def test_differences_fail_the_update(self, stack: Stack) -> None:
         ending(stack).concluded(self.job(stack), conclusion(differences=2, digests=("d1", "d2")))

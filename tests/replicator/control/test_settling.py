@@ -91,7 +91,7 @@ def test_a_mapping_that_is_not_well_does_not_settle_and_is_named_when_time_is_up
     found = settling()
     for at in range(0, 240, 10):
         assert not found.done(sight(at, problems=["The mapping is Disabled."]))
-    with pytest.raises(NotSettled, match="within 240 s, so nothing was changed. The mapping is Disabled"):
+    with pytest.raises(NotSettled, match=r"within 240 s, so nothing was changed\. The mapping is Disabled"):
         found.done(sight(240, problems=["The mapping is Disabled."]))
 
 

@@ -1,8 +1,8 @@
-"""The state table: what may be written by whom. Runs against moto and against the table in memory that other tests use."""
+"""The state table: what may be written by whom. Runs on moto and on the table in memory that other tests use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -97,8 +97,16 @@ class TestPair:
         state.keep_stray(PAIR_ID, "1", {"id": {"S": "a"}}, 1.0)
         state.remove(found)
         state.remove(found)
-        assert list(client.get_paginator("scan").paginate(TableName="State", FilterExpression=None))[0]["Items"] == [] \
-            if isinstance(client, type(Account().state)) else client.scan(TableName="State")["Items"] == []
+        assert [state.find(PAIR_ID), *(state.pair_id_of_stream(stream_arn(name)) for name in (SOURCE, TWIN))] == [
+            None
+        ] * 3
+        (page,) = client.get_paginator("query").paginate(
+            TableName="State",
+            KeyConditionExpression="#pair = :pair",
+            ExpressionAttributeNames={"#pair": "Pair"},
+            ExpressionAttributeValues={":pair": {"S": PAIR_ID}},
+        )
+        assert page["Items"] == []
 
     def test_all_pairs_are_found_and_one_that_cannot_be_used_hides_no_other(self, state: State, client: Any) -> None:
         broken = pack_item(new_pair(pair_id="guid/Broken").to_item()) | {"Owner": {"S": "nobody"}}
@@ -128,7 +136,9 @@ class TestRecordsThatCannotBeUsed:
             self.put(client, Version=2).find(PAIR_ID)
 
     def test_a_half_written_record_names_everything_that_is_missing(self, client: Any) -> None:
-        with pytest.raises(NotUnderstood, match=r"StackId is missing; Source\.Arn is missing\. Restore the state table"):
+        with pytest.raises(
+            NotUnderstood, match=r"StackId is missing; Source\.Arn is missing\. Restore the state table"
+        ):
             self.put(client, StackId=None, Source__Arn=None).find(PAIR_ID)
 
     def test_a_value_of_the_wrong_kind_is_named(self, client: Any) -> None:
@@ -146,12 +156,18 @@ class TestRecordsThatCannotBeUsed:
 
 
 class TestTurns:
-    def test_a_turn_begins_once_and_its_beginning_can_be_repeated(self, state: State) -> None:
+    def test_a_turn_begins_once_because_two_must_never_hold_the_same_token(self, state: State) -> None:
         found = state.pair(PAIR_ID)
-        begun = state.begin_turn(found, turn())
-        assert state.begin_turn(found, turn()) == begun
+        state.begin_turn(found, turn())
+        for again in (turn(), turn(request="other")):
+            with pytest.raises(StaleTurn):
+                state.begin_turn(found, again)
+
+    def test_two_cannot_claim_a_pair_on_what_both_have_read(self, state: State) -> None:
+        found = state.pair(PAIR_ID)
+        assert state.claim(found).token == 1
         with pytest.raises(StaleTurn):
-            state.begin_turn(found, turn(request="other"))
+            state.claim(found)
 
     def test_no_turn_begins_on_what_was_read_before_somebody_claimed_the_pair(self, state: State) -> None:
         found = state.pair(PAIR_ID)
@@ -170,14 +186,15 @@ class TestTurns:
         assert taken.turn is not None
         assert (taken.token, taken.turn.token, taken.turn.lease_until) == (2, 2, 500.0)
         old = 1
-        for write in (
+        writes: tuple[Callable[[], Any], ...] = (
             lambda: state.note_turn(PAIR_ID, old, Phase=Phase.SEALING),
             lambda: state.change_owner(begun, turn(), 1.0, 1.0),
             lambda: state.note_policy(PAIR_ID, old, Side.SOURCE, Placed("r", "open", old, 1.0, "d")),
             lambda: state.hold(PAIR_ID, old),
             lambda: state.end_turn(PAIR_ID, old),
             lambda: state.take_over(begun, 1.0),
-        ):
+        )
+        for write in writes:
             with pytest.raises(StaleTurn):
                 write()
         assert state.pair(PAIR_ID) == taken

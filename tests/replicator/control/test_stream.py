@@ -162,7 +162,6 @@ def test_a_stream_that_throttles_at_the_mark_is_tried_for_a_while(account: Accou
 
 def test_what_is_not_allowed_is_no_reason_to_wait(account: Account) -> None:
 
-
     def refuse(_caller: str, _operation: str) -> None:
         raise refusal("AccessDeniedException")
 

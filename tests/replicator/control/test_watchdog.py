@@ -67,7 +67,9 @@ def test_a_pair_at_rest_is_left_alone(world: World, machines: Started) -> None:
     before = world.pair
     swept: list[str] = []
     (found,) = watchdog(world, machines, swept).run()
-    assert found == Health(PAIR_ID, Side.SOURCE, 0, damaged=False, paused=False, unhealthy=0, turning_for=0, refusing_for=0)
+    assert found == Health(
+        PAIR_ID, Side.SOURCE, 0, damaged=False, paused=False, unhealthy=0, turning_for=0, refusing_for=0
+    )
     assert (world.pair, machines, swept) == (before, Started(), [PAIR_ID])
 
 
@@ -108,7 +110,9 @@ class TestPopulations:
         assert len(world.answers) == 1
 
     @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
-    def test_an_execution_that_ended_without_a_word_has_failed(self, world: World, machines: Started, status: str) -> None:
+    def test_an_execution_that_ended_without_a_word_has_failed(
+        self, world: World, machines: Started, status: str
+    ) -> None:
         populating(world, started=100)
         machines.status["job"] = status
         watchdog(world, machines).run()
@@ -131,12 +135,14 @@ class TestPolicies:
         table.policies.append(changed)
         world.account.sleep(10)
 
-    def test_one_that_somebody_changed_is_damage_and_voids_the_comparison(self, world: World, machines: Started) -> None:
-        assert world.pair.compared
+    def test_one_that_somebody_changed_is_damage_and_voids_the_comparison(
+        self, world: World, machines: Started
+    ) -> None:
+        before = world.pair.compared
         self.altered(world)
         assert health(world, machines).damaged is False  # as the record was before this run
         assert "Somebody changed the policy of Users" in world.pair.damage[0].what
-        assert not world.pair.compared
+        assert (before, world.pair.compared) == (True, False)
         assert health(world, machines).damaged
 
     def test_is_reported_once(self, world: World, machines: Started) -> None:
@@ -153,7 +159,9 @@ class TestPolicies:
 
 
 class TestComparison:
-    def test_that_a_failure_has_made_void_is_made_again_when_nothing_fails(self, world: World, machines: Started) -> None:
+    def test_that_a_failure_has_made_void_is_made_again_when_nothing_fails(
+        self, world: World, machines: Started
+    ) -> None:
         world.state.note_failure(PAIR_ID, world.account.now)
         watchdog(world, machines).run()
         assert machines.jobs == []  # it may go on failing
@@ -196,8 +204,12 @@ class TestComparison:
         world.state.note_damage(PAIR_ID, Damage(world.account.now, "what"))
         assert health(world, machines).damaged
         pair = world.pair
-        world.state.note_comparison(PAIR_ID, Comparison(
-            pair.epoch, pair.source.table_id, pair.twin.table_id, world.account.now + 1, PopulationState.COMPLETE))
+        world.state.note_comparison(
+            PAIR_ID,
+            Comparison(
+                pair.epoch, pair.source.table_id, pair.twin.table_id, world.account.now + 1, PopulationState.COMPLETE
+            ),
+        )
         assert not health(world, machines).damaged
 
 
@@ -206,4 +218,3 @@ def test_a_record_that_cannot_be_used_is_logged_and_hides_no_other(world: World,
     world.account.state.put_item(Item=broken)
     assert [one.pair_id for one in watchdog(world, machines).run()] == [PAIR_ID]
     assert any("cannot be used" in message for message, _ in world.logged)
-

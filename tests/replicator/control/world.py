@@ -1,7 +1,8 @@
-"""A pair under traffic: clients write, the mirror mirrors, and a turn is made, all in one thread and in made-up time."""
+"""A pair under traffic: clients write, the mirror mirrors, a turn is made, in one thread and in made-up time."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,9 +25,9 @@ from replication.probe import attempt
 from replication.register import Register
 from replication.release import release
 from replication.state import State
+from replication.steps import Steps
 from replication.stream import Streams
 from replication.tables import Patience, Tables
-from replication.steps import Steps
 from replication.turn import recovered, run
 from replication.values import identity
 from replication.waits import Waits
@@ -39,7 +40,16 @@ SOURCE, TWIN = "Users", "UsersEncrypted"
 NAMES = {Side.SOURCE: SOURCE, Side.TWIN: TWIN}
 ROLES = Roles(*(role(name) for name in ("replicator", "worker", "turn", "look", "probe")))
 WAITS = Waits(
-    settle=6, settle_limit=40, quiet=3, spread=4, spread_limit=20, policy_interval=2, hold=5, lease=30, poll=1, another_turn=60
+    settle=6,
+    settle_limit=40,
+    quiet=3,
+    spread=4,
+    spread_limit=20,
+    policy_interval=2,
+    hold=5,
+    lease=30,
+    poll=1,
+    another_turn=60,
 )
 CLIENTS = [Caller(f"client-{number}", trusted=True) for number in range(3)]
 
@@ -97,8 +107,15 @@ class World:
         account = self.account
         return Crew(
             state=self.state,
-            access=Access(control, self.state, ROLES, account.clock, account.sleep, interval=self.waits.policy_interval,
-                          patience=self.waits.spread_limit),
+            access=Access(
+                control,
+                self.state,
+                ROLES,
+                account.clock,
+                account.sleep,
+                interval=self.waits.policy_interval,
+                patience=self.waits.spread_limit,
+            ),
             streams=Streams(control, account.clock, account.sleep, refresh=2),
             probes=cast("Any", Probes(self)),
             look=self._look,
@@ -117,8 +134,6 @@ class World:
         return Look(self.reader, Tables(writer, self.crew_patience, threads=1, repeat_unanswered=False))
 
     def _answered(self, url: str, body: bytes, headers: Any) -> int:
-        import json
-
         self.account.before("control", "answer")
         self.answers.append(json.loads(body))
         return 200
@@ -129,9 +144,18 @@ class World:
         ids = (tables[0].table_id, tables[1].table_id)
         now = self.account.now
         pair = Pair(
-            pair_id=PAIR_ID, stack_id=STACK_ID, source_logical_id="Users", twin_logical_id="UsersEncrypted",
-            source=tables[0], twin=tables[1], replication="mapping", reverse_replication="reverse-mapping",
-            owner=Side.SOURCE, epoch=0, stage=2, token=0,
+            pair_id=PAIR_ID,
+            stack_id=STACK_ID,
+            source_logical_id="Users",
+            twin_logical_id="UsersEncrypted",
+            source=tables[0],
+            twin=tables[1],
+            replication="mapping",
+            reverse_replication="reverse-mapping",
+            owner=Side.SOURCE,
+            epoch=0,
+            stage=2,
+            token=0,
             population=Population("job", 0, *ids, PopulationState.COMPLETE, now - 100),
             comparison=Comparison(0, *ids, now - 50, PopulationState.COMPLETE),
         )
@@ -154,7 +178,9 @@ class World:
             for side in Side:
                 self.mirror(side)
 
-    def client_writes(self, client: Caller, key: str | None = None, value: int | None = None, table: str | None = None) -> bool:
+    def client_writes(
+        self, client: Caller, key: str | None = None, value: int | None = None, table: str | None = None
+    ) -> bool:
         """A client writes a repeated value, or deletes; it tries the table it knows, then the other."""
         key = key or self.random.choice("abcde")
         value = self.random.randrange(4) if value is None else value
@@ -186,8 +212,9 @@ class World:
         mirror = Mirror(self.state, self.register, self._tables, self.account.clock)
         before, self.account.before = self.account.before, lambda caller, operation: None
         try:
-            outcome = mirror.run({"Records": [event(NAMES[side], record) for record in batch]}, invocation,
-                                 self.account.now + 60)
+            outcome = mirror.run(
+                {"Records": [event(NAMES[side], record) for record in batch]}, invocation, self.account.now + 60
+            )
         finally:
             self.account.before = before
         if outcome.failed is None:
@@ -245,8 +272,11 @@ class World:
 
     def open_tables(self) -> list[str]:
         """The tables that some client may write now."""
-        return [name for name in (SOURCE, TWIN)
-                if any(self.account.allows(client, "dynamodb:PutItem", name) for client in CLIENTS)]
+        return [
+            name
+            for name in (SOURCE, TWIN)
+            if any(self.account.allows(client, "dynamodb:PutItem", name) for client in CLIENTS)
+        ]
 
     def lost(self) -> list[str]:
         """Keys whose last acknowledged write is not what the owner holds."""
@@ -304,5 +334,3 @@ def event(table: str, record: Record) -> dict[str, Any]:
         "eventSourceARN": stream_arn(table),
         "dynamodb": content,
     }
-
-
