@@ -12,6 +12,8 @@ from migration.intrinsics import function_of, is_mapping
 KEY = "EncryptMigrate"
 STAGE_PARAMETER = "EncryptMigrateStage"
 
+HIGHEST_WRITE_RATE = 1_000_000
+
 FIXED_PROPERTIES = {
     "KeySchema": "the twin has the source's key",
     "StreamSpecification": "both tables' streams belong to the migration",
@@ -114,8 +116,10 @@ def _names(value: Any) -> str:
 
 
 def _rate(value: Any) -> str:
-    good = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    return "" if good or function_of(value) else "must be a whole number of items per second above 0"
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= HIGHEST_WRITE_RATE
+    return (
+        "" if good or function_of(value) else f"must be a whole number of items per second, 1 to {HIGHEST_WRITE_RATE}"
+    )
 
 
 def _sse(value: Any) -> str:

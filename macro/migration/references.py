@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from operator import is_
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from migration.fixed_names import FixedNames
@@ -67,8 +66,7 @@ class Walk:
                 return statement(self, value)
             return self.members(value, rule, places)
         if isinstance(value, list):
-            items = [self.rewrite(item, rule, places) for item in value]
-            return value if all(map(is_, items, value)) else items
+            return self._items(value, rule, places)
         if rule is Rule.TWIN and isinstance(value, str):
             return self.names.in_text(value)
         return value
@@ -76,15 +74,32 @@ class Walk:
     def members(self, value: dict[str, Any], rule: Rule, places: Places = NOWHERE) -> dict[str, Any]:
         """An object, each of its members rewritten by the place it stands in."""
         named = self.names.names
-        changed: dict[str, Any] = {}
+        changed: dict[str, Any] | None = None
         for key, member in value.items():
             place = (places.get(key) or places.get("*", NOWHERE)) if places else NOWHERE
-            new = place(self, member, rule) if callable(place) else self.rewrite(member, rule, place)
+            if callable(place):
+                new = place(self, member, rule)
+            elif member.__class__ is str and rule is not Rule.TWIN:
+                new = member  # most members are texts, and a text by itself refers to nothing
+            else:
+                new = self.rewrite(member, rule, place)
             if named and new is member:
                 new = self._by_name(value, key, member, rule)
             if new is not member:
+                changed = changed or dict(value)
                 changed[key] = new
-        return {**value, **changed} if changed else value
+        return value if changed is None else changed
+
+    def _items(self, value: list[Any], rule: Rule, places: Places) -> list[Any]:
+        changed: list[Any] | None = None
+        for index, item in enumerate(value):
+            if item.__class__ is str and rule is not Rule.TWIN:
+                continue
+            new = self.rewrite(item, rule, places)
+            if new is not item:
+                changed = changed or list(value)
+                changed[index] = new
+        return value if changed is None else changed
 
     def name(self, logical_id: str, attribute: str, rule: Rule) -> str:
         """The id that a reference to `logical_id` has at this stage."""
