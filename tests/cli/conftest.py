@@ -109,7 +109,7 @@ class Account:
         self.dynamodb.put_item(TableName=self.state_table, Item=pack_item(new.to_item()))
         return new
 
-    def running(self, pair: Pair, mode: Mode, *, expected: int, done: dict[Part, int], seconds: float = 100) -> str:
+    def running(self, pair: Pair, mode: Mode, *, expected: int, done: dict[Part, int], seconds: float = 1000) -> str:
         """An execution under way, which has come so far in so many seconds."""
         job = f"{mode}-1"
         given = json.dumps({"Job": to_map(PopulationJob(pair.pair_id, job, mode))})

@@ -69,12 +69,12 @@ class TestStatus:
     def test_a_copy_under_way_shows_progress_rate_and_time_left(self, installed: Account) -> None:
         pair = installed.pair()
         installed.changed(pair, population=population(pair, PopulationState.RUNNING))
-        installed.running(pair, Mode.POPULATE, expected=4000, done={Part.COPY: 1000})
+        installed.running(pair, Mode.POPULATE, expected=40_000, done={Part.COPY: 10_000})
         ran = installed.run("status", "shop")
-        for word in ("25%", "1,000 of 4,000 items", "10/s", "5 min left", "Wait: it goes on by itself"):
+        for word in ("25%", "10.0k of 40.0k items", "10/s", "min left", "Wait: it goes on by itself"):
             assert word in ran.said
         [job] = installed.run("status", "shop", "--json").json["pairs"][0]["jobs"]
-        assert (job["mode"], job["parts"][0]["items"]) == ("populate", 1000)
+        assert (job["mode"], job["parts"][0]["items"]) == ("populate", 10_000)
 
     def test_when_the_tables_are_equal_the_way_is_free_for_the_cutover(self, installed: Account) -> None:
         ready(installed)
@@ -114,11 +114,11 @@ class TestStatus:
 
     def test_a_turn_that_refuses_writes_says_for_how_long(self, installed: Account) -> None:
         now = time.time()
-        turn = Turn("r", 0, Side.TWIN, Phase.SEALED, now + 60, now - 80, sealed_at=now - 12)
+        turn = Turn("r", 0, Side.TWIN, Phase.SEALED, now + 60, now - 400, sealed_at=now - 305)
         ready(installed, turn=turn)
         ran = installed.run("status")
-        assert "WRITES ARE REFUSED, for 12 s now" in ran.said
-        assert installed.run("status", "--json").json["pairs"][0]["refusingSince"] == pytest.approx(now - 12, abs=1)
+        assert "WRITES ARE REFUSED, for 5 min now" in ran.said
+        assert installed.run("status", "--json").json["pairs"][0]["refusingSince"] == pytest.approx(now - 305, abs=1)
 
     def test_a_turn_that_is_held_tells_how_long_it_refused_writes(self, installed: Account) -> None:
         now = time.time()
