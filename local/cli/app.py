@@ -16,8 +16,8 @@ HELP = """Move live DynamoDB tables to encrypted twins, stack update by stack up
 Before: [bold]plan[/bold], [bold]expand[/bold]. During: [bold]status[/bold], [bold]repair[/bold].
 After: [bold]finish[/bold]. Any time: [bold]doctor[/bold].
 
-Exit codes: 0 done; 1 no (refused, or something needs a person); 2 wrong usage; 3 the template cannot be used; 4 AWS
-could not be asked."""
+Exit codes: 0 done; 1 no (refused, or something needs a person); 2 wrong usage; 3 the template cannot be used; \
+4 AWS could not be asked."""
 
 app = typer.Typer(
     name="encrypt-migrate",

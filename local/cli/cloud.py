@@ -54,11 +54,6 @@ class Installation:
         return self._named("PopulationMachine")
 
     @property
-    def turn_machine(self) -> str:
-        """ARN of the machine that turns."""
-        return self._named("TurnMachine")
-
-    @property
     def replicator(self) -> str:
         """Name of the function that mirrors."""
         return self._named("ReplicatorFunction")

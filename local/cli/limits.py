@@ -9,16 +9,12 @@ from __future__ import annotations
 # DynamoDB
 WRITE_UNIT_BYTES = 1024
 READ_UNIT_BYTES = 4096
-PARTITION_WRITES = 1000  # write units per second of one partition
 PARTITION_READS = 3000
 PARTITION_BYTES = 10 * 1024**3
 FRESH_WRITES = 4000  # a new on-demand table; it doubles when it is used, but not twice within 30 minutes
 FRESH_READS = 12_000
 DOUBLING_SECONDS = 1800
 TABLE_QUOTA = 40_000  # read, and write, units per second of one table
-COLLECTION_BYTES = 10 * 1024**3  # items with one partition key, in a table with a local secondary index
-STREAM_SECONDS = 24 * 3600
-ITEM_BYTES = 400 * 1024
 
 # Lambda
 ACCOUNT_CONCURRENCY = 1000
