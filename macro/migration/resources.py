@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from migration.fixed_names import FixedNames
     from migration.outputs import Export
     from migration.tables import Table
-
-_text = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 LOOP = "Fn::ForEach::"
 
@@ -57,7 +54,7 @@ class Resources:
     def __post_init__(self) -> None:
         self._gates = {table.id: (table.gate, table.resource.get("Condition")) for table in self.tables}
         words = [*self.moves, *self.names.texts]
-        self._mention = re.compile("|".join(re.escape(_text(word)[1:-1]) for word in words))
+        self._mention = re.compile("|".join(re.escape(repr(word)[1:-1]) for word in words))
 
     def globals(self, given: Any) -> dict[str, Any]:
         """The Globals section rewritten, if there is one; call it before `resources`."""
@@ -127,7 +124,7 @@ class Resources:
         kind = kind_of(resource_type)
         walk = self._walk()
         # Most resources of a large template have nothing to do with a table: a look at their text is enough to know.
-        mentioned = self._mention.search(_text(resource)) is not None
+        mentioned = self._mention.search(repr(resource)) is not None
         new = walk.members(resource, kind.rule, kind.places) if mentioned else resource
         for each in walk.readers:
             self.readers.setdefault(each, []).append(logical_id)

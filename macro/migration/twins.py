@@ -126,7 +126,9 @@ def _is_plain(document: Any) -> bool:
     """Whether the statements of a policy can be seen: intrinsics stand at most for single values in it."""
     if document is None or is_no_value(document):
         return True
-    return is_mapping(document) and function_of(document) is None and not _holds(document, "Fn::Transform")
+    if not is_mapping(document) or not isinstance(document.get("Statement"), (list, dict)):
+        return False
+    return function_of(document["Statement"]) is None and not _holds(document, "Fn::Transform")
 
 
 def _holds(value: Any, function: str) -> bool:

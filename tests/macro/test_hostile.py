@@ -113,7 +113,6 @@ def test_a_strange_resource_is_answered(user: Any, stage: Stage) -> None:
         {"Type": "AWS::DynamoDB::Table", "Metadata": {"EncryptMigrate": None}},
         {"Type": "AWS::DynamoDB::Table", "Properties": {"StreamSpecification": None, "SSESpecification": []}},
         {"Type": "AWS::DynamoDB::Table", "Properties": {"ResourcePolicy": None, "Tags": None}},
-        {"Type": "AWS::DynamoDB::Table", "Properties": {"ResourcePolicy": {"PolicyDocument": {}}}},
         {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": 5}},
         {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": {"Ref": 5}}},
         {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": {"Fn::Sub": []}}},
