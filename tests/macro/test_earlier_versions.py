@@ -1,8 +1,8 @@
 """An upgrade of the macro in the middle of a migration: an update at the same stage changes nothing that hurts.
 
-tests/golden/earlier holds what released versions made of some templates: `<version>/<case>/input.yaml`, `stage1.yaml` and
-so on. They are never rewritten. A release adds its own folder; what may differ from them is what CloudFormation can change
-in place.
+tests/golden/earlier holds what released versions made of some templates: `<version>/<case>/input.yaml`, `stage1.yaml`
+and so on. They are never rewritten. A release adds its own folder; what may differ from them is what CloudFormation can
+change in place.
 """
 
 from __future__ import annotations
