@@ -8,7 +8,8 @@ through values that it had before, and ends at its last.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from replication.errors import AccessRefused, ItemRejected, PoisonRecord, ReplicationError
@@ -97,7 +98,7 @@ class Mirror:
         if pair.closed_to_replicator:
             self._register.put_off(held)
             return Outcome(len(records), put_off=True, failed=first)
-        return self._mirror(pair, side, held, batch, records)
+        return self._mirror(pair, side, held, _newer(batch, pair), records)
 
     def _skip(self, pair: Pair, side: Side, first: str, batch: Batch, count: int) -> Outcome:
         """Nothing to do for the echo of our own writes.
@@ -194,6 +195,18 @@ class Mirror:
                 if stop is None or change.place < stop.place:
                     stop = Stop(change.place, change.sequence, failure.error)
         return written, stop
+
+
+def _newer(batch: Batch, pair: Pair) -> Batch:
+    """The batch without what was on the owner's stream before a turn made it the owner: echoes, equal in both tables.
+
+    Mirrored, they would take the other table back to older values for a moment. Times are rounded down, so that no
+    write of a client, which comes after the look, is taken for one.
+    """
+    if not pair.looked_at:
+        return batch
+    since = math.floor(pair.looked_at)
+    return replace(batch, changes=tuple(change for change in batch.changes if change.at >= since))
 
 
 def _records(event: object) -> tuple[list[object], str]:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 class StateTable:
     """One conditional write or consistent read of one item."""
 
-    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+    def __init__(self, client: DynamoDBClient, table_name: str, lingering: float = 0.0) -> None:
+        """`lingering`: seconds for which a write that failed without an answer may still land."""
         self._client = client
         self._table = table_name
+        self._lingering = lingering
 
     def pair(self, pair_id: str) -> Pair:
         """The record of a pair. Raises UnknownPair, NotUnderstood."""
@@ -102,7 +104,7 @@ class Notes(StateTable):
         )
 
     def note_failure(self, pair_id: str, at: float) -> None:
-        """A record could not be mirrored at this time: comparisons begun before it are void. Raises UnknownPair."""
+        """A write failed at this time: comparisons begun before it can last land are void. Raises UnknownPair."""
         try:
             self._update(
                 pair_id,
@@ -110,7 +112,7 @@ class Notes(StateTable):
                 Update(
                     "attribute_exists(#Pair) AND (attribute_not_exists(#FailedAt) OR #FailedAt < :at)",
                     {":at": at},
-                    {"FailedAt": at},
+                    {"FailedAt": at, "VoidUntil": at + self._lingering},
                 ),
             )
         except StaleTurn:

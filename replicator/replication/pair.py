@@ -106,6 +106,7 @@ class Turn:
     answer: Answer | None = None
     answered: bool = False
     marked_at: float | None = None  # what is older was mirrored; 0 when the whole stream was read instead
+    fenced_by: int | None = None  # the token whose session the fence lets in; a recovery has another
     sealed_at: float | None = None  # when the owner's seal was put: how long writes were refused
     looked_at: float | None = None  # when the keys had been copied: a later record on the old owner's stream is a stray
     opened_at: float | None = None
@@ -189,9 +190,11 @@ class Pair:
     comparison: Comparison | None = None
     comparing: str | None = None  # the execution of a comparison that the watchdog has begun
     failed_at: float | None = None
+    void_until: float | None = None  # comparisons that began before are void: what failed may still have landed
     damage: tuple[Damage, ...] = ()
     paused: str | None = None
     marked_at: float | None = None  # of the turn that made the owner the owner: see Turn
+    looked_at: float | None = None  # likewise: what is older on the owner's stream is in both tables
 
     def table(self, side: Side) -> Table:
         """The table of a side."""
@@ -233,7 +236,8 @@ class Pair:
             and found.state is PopulationState.COMPLETE
             and not found.differences
             and self.is_about(found.source_id, found.twin_id)
-            and (self.failed_at is None or found.started_at > self.failed_at)
+            and found.started_at > (self.failed_at or 0)
+            and found.started_at >= (self.void_until or 0)
         )
 
     def to_item(self) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def undo(crew: Crew, pair: Pair, turn: Turn, reason: str) -> Ended:
 def _until_refused(crew: Crew, pair: Pair, turn: Turn) -> None:
     """Waits until the turn's role cannot write the other table any more. Raises NotSpread."""
     began, table = crew.clock(), pair.table(turn.to).name
-    while crew.clock() - began < crew.waits.spread or crew.probes.look(table, turn.token) is not Outcome.REFUSED:
+    # The session that the fence let in is that of the turn which put it; whoever recovers has a later token.
+    session = turn.fenced_by or turn.token
+    while crew.clock() - began < crew.waits.spread or crew.probes.look(table, session) is not Outcome.REFUSED:
         if crew.clock() - began >= crew.waits.spread_limit:
             raise NotSpread(f"{table} still lets the turn write.")
         _rest(crew, pair, turn)

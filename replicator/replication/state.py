@@ -188,7 +188,7 @@ class State(Notes):
             ),
         )
 
-    def change_owner(self, pair: Pair, turn: Turn, marked_at: float, lease_until: float) -> Pair:
+    def change_owner(self, pair: Pair, turn: Turn, marked_at: float, looked_at: float, lease_until: float) -> Pair:
         """The one write that moves the ownership: owner, epoch and phase together. Raises StaleTurn."""
         return self._update(
             pair.pair_id,
@@ -207,6 +207,7 @@ class State(Notes):
                     "Owner": turn.to,
                     "Epoch": pair.epoch + 1,
                     "MarkedAt": marked_at,
+                    "LookedAt": looked_at,
                     "Turn.Phase": Phase.OWNED,
                     "Turn.LeaseUntil": lease_until,
                 },

@@ -31,7 +31,7 @@ class Steps:
     def __post_init__(self) -> None:
         self.owner, self.other = self.pair.table(self.turn.to.other), self.pair.table(self.turn.to)
         self._renewed_at = self.crew.clock()
-        self.marked_at = 0.0
+        self.marked_at = self.looked_at = 0.0
         self.failed: list[Registered] = []
 
     # ------------------------------------------------------------------ 1
@@ -92,7 +92,7 @@ class Steps:
     def fence(self, reader: Reader) -> None:
         """Nobody but the turn writes the other table: what the mirror has not written yet never lands (R2, R3)."""
         crew = self.crew
-        self.enter(Phase.FENCING)
+        self.enter(Phase.FENCING, FencedBy=self.turn.token)
         self._place(self.turn.to, Mode.FENCED)
         began = crew.clock()
         while not (
@@ -111,7 +111,7 @@ class Steps:
         now = self.crew.clock()
         work = self.crew.register.work(self.pair.pair_id)
         return any(
-            one.standing is Standing.RUNNING and one.began < since and one.deadline > now
+            one.standing is Standing.RUNNING and one.began < since + 2 and one.deadline > now
             for one in work
             if one.lane in (self.turn.to.other, WORKER)
         )
@@ -130,14 +130,15 @@ class Steps:
         for batch in self.failed:
             crew.register.forget_attempt(batch)
         crew.log("Looked again at every key written since the mark.", {"keys": len(keys)})
-        self.enter(Phase.LOOKED, LookedAt=crew.clock(), Positions=reader.place())
+        self.looked_at = crew.clock()
+        self.enter(Phase.LOOKED, LookedAt=self.looked_at, Positions=reader.place())
 
     def _require_nothing_older(self) -> None:
         """Raises NotSettled when the mirror was given records from before the mark after all, and put them off."""
         late = [
             one
             for one in self.crew.register.work(self.pair.pair_id, self.turn.to.other)
-            if one.standing is Standing.PUT_OFF and 0 < one.oldest_at <= self.marked_at
+            if one.standing is Standing.PUT_OFF and 0 < one.oldest_at <= self.marked_at + 1
         ]
         if late:
             raise NotSettled(
@@ -147,7 +148,7 @@ class Steps:
     # ------------------------------------------------------------------ 6
     def own(self) -> None:
         """The other table becomes the owner, in one conditional write (R4): before it all is undone, after it none."""
-        self.pair = self.crew.state.change_owner(self.pair, self.turn, self.marked_at, self._lease())
+        self.pair = self.crew.state.change_owner(self.pair, self.turn, self.marked_at, self.looked_at, self._lease())
 
     # ------------------------------------------------------------------ 7
     def open(self) -> None:

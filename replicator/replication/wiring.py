@@ -80,7 +80,7 @@ class Wiring:
 
     @cached_property
     def state(self) -> State:
-        return State(self.dynamodb, self._settings.state_table)
+        return State(self.dynamodb, self._settings.state_table, lingering=self._settings.waits.settle)
 
     @cached_property
     def register(self) -> Register:

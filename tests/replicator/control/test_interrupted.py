@@ -15,8 +15,8 @@ from replication.errors import Superseded
 from replication.order import Ended, Order
 from replication.pair import Side
 from replication.turn import resume
-from tests.replicator.control.aws import Killed
-from tests.replicator.control.world import PAIR_ID, World
+from tests.replicator.control.aws import Caller, Killed
+from tests.replicator.control.world import PAIR_ID, TWIN, World
 
 BOTH = [Side.TWIN, Side.SOURCE]
 PARTS = 12
@@ -161,3 +161,31 @@ def test_a_recovery_that_dies_too_is_made_again(seed: int) -> None:
     world.recover(order)
     world.check()
     assert world.pair.damage == ()
+
+
+def test_a_recovery_waits_until_the_very_session_that_the_fence_let_in_is_refused() -> None:
+    """R5: the look of the dead turn hangs in that session, and may land until then; the recovery has a later token."""
+    world, order = prepared(Side.TWIN, seed=4)
+    waited: list[bool] = []
+
+    def die(caller: str, operation: str) -> None:
+        if (caller, operation) == ("look", "batch_write_item"):
+            raise Killed
+
+    world.account.before = die
+    with pytest.raises(Killed):
+        world.turn(order)
+    late, delay = len(world.account.tables[TWIN].policies), world.account.delay
+    world.account.delay = lambda table, caller, number: (
+        9.0 if (caller, number) == ("look", late) else delay(table, caller, number)
+    )
+
+    def opening(_caller: str, operation: str) -> None:
+        turn = world.pair.turn
+        if operation == "put_resource_policy" and turn is not None and world.account.tables[TWIN].policies[late:]:
+            waited.append(world.account.allows(Caller("look", "turn-2"), "dynamodb:BatchWriteItem", TWIN))
+
+    world.account.before = opening
+    world.recover(order)
+    assert waited[0] is False
+    world.check()

@@ -188,7 +188,7 @@ class TestTurns:
         old = 1
         writes: tuple[Callable[[], Any], ...] = (
             lambda: state.note_turn(PAIR_ID, old, Phase=Phase.SEALING),
-            lambda: state.change_owner(begun, turn(), 1.0, 1.0),
+            lambda: state.change_owner(begun, turn(), 1.0, 1.0, 1.0),
             lambda: state.note_policy(PAIR_ID, old, Side.SOURCE, Placed("r", "open", old, 1.0, "d")),
             lambda: state.hold(PAIR_ID, old),
             lambda: state.end_turn(PAIR_ID, old),
@@ -202,11 +202,11 @@ class TestTurns:
     def test_the_owner_changes_only_after_the_look_and_the_change_can_be_repeated(self, state: State) -> None:
         begun = state.begin_turn(state.pair(PAIR_ID), turn())
         with pytest.raises(StaleTurn):
-            state.change_owner(begun, turn(), 7.0, 1.0)
+            state.change_owner(begun, turn(), 7.0, 8.0, 1.0)
         looked = state.note_turn(PAIR_ID, 1, Phase=Phase.LOOKED)
-        owned = state.change_owner(looked, turn(), 7.0, 1.0)
-        assert (owned.owner, owned.epoch, owned.marked_at) == (Side.TWIN, 1, 7.0)
-        assert state.change_owner(looked, turn(), 7.0, 1.0) == owned
+        owned = state.change_owner(looked, turn(), 7.0, 8.0, 1.0)
+        assert (owned.owner, owned.epoch, owned.marked_at, owned.looked_at) == (Side.TWIN, 1, 7.0, 8.0)
+        assert state.change_owner(looked, turn(), 7.0, 8.0, 1.0) == owned
 
     def test_a_turn_that_has_ended_leaves_what_it_granted(self, state: State) -> None:
         state.begin_turn(state.pair(PAIR_ID), turn())
@@ -272,6 +272,14 @@ class TestComparison:
         assert new_pair(comparison=self.found()).compared
         assert new_pair(comparison=self.found(), failed_at=49.0).compared
         assert not new_pair(comparison=self.found(), failed_at=70.0).compared
+
+    def test_counts_when_what_failed_cannot_land_any_more(self, client: Any) -> None:
+        state = State(client, "State", lingering=60)
+        state.create(new_pair(comparison=self.found(started_at=100.0)))
+        state.note_failure(PAIR_ID, 45.0)
+        assert not state.pair(PAIR_ID).compared
+        state.note_comparison(PAIR_ID, self.found(started_at=105.0))
+        assert state.pair(PAIR_ID).compared
 
     def test_counts_for_these_very_tables_without_differences(self) -> None:
         assert not new_pair(comparison=self.found(differences=1)).compared
