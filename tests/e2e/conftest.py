@@ -138,6 +138,7 @@ def begin(lab: Lab, tmp_path: Path) -> Iterator[Begin]:
 def changed(body: str, change: Callable[[Any], None]) -> str:
     """A template with a change made to it; tags and order stay."""
     yaml = YAML()
+    yaml.preserve_quotes = True  # 'off' without its quotes would be False to CloudFormation
     template = yaml.load(body)
     change(template)
     out = StringIO()

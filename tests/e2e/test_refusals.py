@@ -5,14 +5,11 @@ One stack serves the refusals of the cutover, another those of the cleanup: a re
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from local.cloud.stacks import delete, deploy
-from tests.e2e.conftest import Begin, Run, changed
+from tests.e2e.conftest import Begin, changed
 
 STRANGER = {"user": {"S": "stranger"}}
 
@@ -43,42 +40,28 @@ IMPORTER = json.dumps(
 )
 
 
-@contextmanager
-def disabled(run: Run, logical_id: str) -> Iterator[None]:
-    """One of the mappings is switched off inside."""
-    mapping, functions = run.example.the(logical_id), run.lab.account.client("lambda")
-    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
-    yield
-    functions.update_event_source_mapping(UUID=mapping, Enabled=True)
-    eventually(lambda: functions.get_event_source_mapping(UUID=mapping)["State"] == "Enabled")
-
-
 class TestCutover:
     def test_needs_every_stage_before_it(self, begin: Begin) -> None:
         run = begin(items=60)
         reason = run.refused("cutover")
         assert "populat" in reason
         assert run.example.resource("UsersEncrypted") is None
-        reason = run.refused("cleanup")
-        assert "cutover" in reason
+        # The source is no longer in the template of this stage, so the roles lose it before the gate is asked: clients
+        # are refused until the rollback, and lose nothing.
+        reason = run.fails("cleanup")
+        assert "migrated" in reason
         run.to("replicate")
         assert "populat" in run.refused("cutover")
         run.finish(turns=0)
 
-    def test_needs_mappings_capacity_and_untouched_policies(self, begin: Begin) -> None:
+    def test_needs_a_twin_with_no_less_capacity_than_the_source(self, begin: Begin) -> None:
         run = begin(items=60)
         run.to("replicate", "populate")
         dynamodb = run.lab.account.client("dynamodb")
 
-        for logical_id in ("UsersReplication", "UsersReverseReplication"):
-            with disabled(run, logical_id):
-                reason = run.refused("cutover")
-            assert logical_id in reason
-            assert "nabled" in reason
-
         source = run.example.the("Users")
         dynamodb.update_table(TableName=source, ProvisionedThroughput={"ReadCapacityUnits": 9, "WriteCapacityUnits": 9})
-        assert "capacity" in run.refused("cutover")
+        assert "9 and 9" in run.refused("cutover")
         dynamodb.update_table(TableName=source, ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1})
 
         run.to("cutover")
@@ -95,6 +78,7 @@ class TestCutover:
         assert "failed" in run.refused("cutover")
         # put right, it is mirrored; the next comparison makes the pair clean again
         dynamodb.put_item(TableName=source, Item={**STRANGER, "mail": {"S": "a@b"}})
+        dynamodb.delete_item(TableName=source, Key=STRANGER)  # the clients' history knows nothing of it
         run.finish(turns=0)
 
 
@@ -114,31 +98,26 @@ def with_index_on_the_twin(body: str) -> str:
 
 
 class TestCleanup:
-    def test_needs_the_cutover_a_healthy_mirror_back_and_no_importer(self, begin: Begin, lab: Any) -> None:
+    def test_needs_that_nobody_imports_what_would_change(self, begin: Begin, lab: Any) -> None:
         run = begin(items=60, body=with_export(lab.body))
         run.to("replicate", "populate")
-        assert "cutover" in run.refused("cleanup")
-
         deploy(lab.account, "importer", IMPORTER)
         run.to("cutover")
-        with disabled(run, "UsersReverseReplication"):
-            assert "UsersReverseReplication" in run.refused("cleanup")
         assert "users-table" in run.refused("cleanup")
         delete(lab.account, "importer")
 
         run.to("cleanup")
         run.finish(turns=1)
 
-    @pytest.mark.parametrize("stage", ["cutover"])
-    def test_an_update_at_the_same_stage_changes_nothing(self, begin: Begin, stage: str) -> None:
+    def test_an_update_at_the_same_stage_changes_nothing(self, begin: Begin) -> None:
         run = begin(items=60)
-        run.to("replicate", "populate", stage)
+        run.to("replicate", "populate", "cutover")
         before = run.record()["Epoch"]
 
         def describe(template: Any) -> None:
             template["Resources"]["Api"]["Properties"]["Description"] = "the same, told better"
 
-        run.example.deploy(stage, body=changed(run.example.body, describe))
+        run.example.deploy("cutover", body=changed(run.example.body, describe))
         assert run.record()["Epoch"] == before
         run.to("cleanup")
         run.finish(turns=1)
