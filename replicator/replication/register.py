@@ -128,14 +128,14 @@ class Register:
 
     def put_off(self, held: Registered) -> None:
         """Nothing of this was written, and it comes again: it stays registered, because it is still due."""
-        self._write(_key(held, held.name), Standing=Standing.PUT_OFF)
+        self._write(_key(held, held.name), Standing=Standing.PUT_OFF, **_attempt(held))
 
     def refused(self, held: Registered) -> float:
         """The table's policy refuses this. Returns since when, in seconds since the epoch."""
         if held.refused_since is not None:
             return held.refused_since
         now = self._clock()
-        self._write(_key(held, held.name), RefusedSince=now)
+        self._write(_key(held, held.name), Standing=held.standing, RefusedSince=now, **_attempt(held))
         return now
 
     def failed(
@@ -146,10 +146,7 @@ class Register:
         self._write(
             _key(held, name),
             Standing=Standing.FAILED,
-            Invocation=held.invocation,
-            Began=held.began,
-            Deadline=held.deadline,
-            OldestAt=held.oldest_at,
+            **_attempt(held),
             FailedSince=self._clock(),
             Failures=held.failures + 1,
             Error=f"{type(error).__name__}: {error}",
@@ -213,6 +210,16 @@ class Register:
             ReturnValues="ALL_OLD",
         )
         return answer.get("Attributes", {})
+
+
+def _attempt(held: Registered) -> dict[str, Any]:
+    """Written whenever the item is: it may have been removed meanwhile, and half an item could not be read."""
+    return {
+        "Invocation": held.invocation,
+        "Began": held.began,
+        "Deadline": held.deadline,
+        "OldestAt": held.oldest_at,
+    }
 
 
 def _key(held: Registered, name: str) -> dict[str, Any]:
