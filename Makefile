@@ -22,12 +22,13 @@ setup: ## make the two virtual environments (once; again only when a lock file h
 # The SAM command line pins a botocore of its own, so it cannot live in the project's environment.
 .venv/.stamp: requirements.txt
 .venv-sam/.stamp: requirements-sam.txt
-# --no-deps: the lock file names everything, and what it does not name is not wanted.
+# --no-deps: the lock file names everything, and what it does not name is not wanted. --no-compile: most of it is never
+# imported, and Python compiles the rest when it is.
 %/.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with PYTHON=")'
 	@echo "making $*"
 	$(PYTHON) -m venv $*
-	$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r $<
+	$*/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary :all: -r $<
 	@touch $@
 
 # The project itself, as it stands here: .venv/bin/encrypt-migrate, and its packages for whatever runs in the environment.
