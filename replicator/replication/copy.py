@@ -19,13 +19,12 @@ from replication.tables import BYTES_PER_BATCH
 from replication.values import Item, Write, digest, equal, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Sequence
 
     from replication.pace import Pace
     from replication.tables import Page, Tables
 
 _REWRITES = 3  # of a key that keeps changing, before it is asked whether the mirror is at it anyway
-_GROUP = 100  # keys that are written and looked at together: one full BatchGetItem
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,10 @@ class Copy:
         return self._bring([Write(key, found.get(identity(key))) for key in keys], deadline, small=False)
 
     def _bring(self, writes: list[Write], deadline: float, *, small: bool) -> int:
-        size = min(_GROUP, self._pace.portion or _GROUP)
-        groups = [writes[at : at + size] for at in range(0, len(writes), size)]
-        return sum(self._tables.parallel(lambda group: self._settle(group, deadline, small=small), groups))
+        size = self._pace.portion or len(writes) or 1
+        return sum(self._settle(writes[at : at + size], deadline, small=small) for at in range(0, len(writes), size))
 
-    def _settle(self, writes: Iterable[Write], deadline: float, *, small: bool) -> int:
+    def _settle(self, writes: Sequence[Write], deadline: float, *, small: bool) -> int:
         pending = {identity(write.key): write for write in writes}
         written = rounds = 0
         while pending:

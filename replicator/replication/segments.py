@@ -39,7 +39,7 @@ _KEPT = 30 * 24 * 3600  # seconds after which a finished job's items may go
 class Mode(StrEnum):
     """What a job is for."""
 
-    POPULATE = "populate"  # copy every item of the owner into the other table, then compare
+    POPULATE = "populate"  # copy every item of the owner, compare, take away what the owner does not have
     COMPARE = "compare"
     REPAIR = "repair"  # compare, and bring over every key that differs
     CLEANUP = "cleanup"  # compare, before the old table goes
