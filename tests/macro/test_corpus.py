@@ -52,8 +52,8 @@ def test_corpus_template_gives_cfn_lint_and_sam_nothing_new_to_say(path: Path) -
     if refusal(path):
         pytest.skip("refused")
     results = run(template).results
-    # Stage 1 is stage 2 without the population.
-    for stage in (Stage.POPULATE, Stage.CUTOVER, Stage.CLEANUP):
+    # Stage 1 and 2 hold nothing that stage 3 does not hold; the golden cases are looked at in full.
+    for stage in (Stage.CUTOVER, Stage.CLEANUP):
         assert new_findings(template, results[stage]) == frozenset()
 
 
