@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from replication.errors import AccessRefused, ItemRejected, PoisonRecord, ReplicationError
+from replication.errors import AccessRefused, ItemRejected, PoisonRecord, ReplicationError, UnknownPair
 from replication.pair import Damage, Pair, Side
 from replication.records import Batch, Change, by_key, keys_from, read, rounds
 from replication.values import identity
@@ -92,7 +92,11 @@ class Mirror:
         held, died = self._register.begin(pair.pair_id, side, first, invocation, deadline, oldest_at)
         if died:  # a write of it may still land, behind newer ones
             self._state.note_failure(pair.pair_id, self._clock())
-        pair = self._state.pair(pair.pair_id)
+        try:
+            pair = self._state.pair(pair.pair_id)
+        except UnknownPair:  # it was removed just now, and what stays registered would hold up a later migration
+            self._register.end(held)
+            raise
         if pair.owner is not side:
             return self._skip(pair, side, first, batch, len(records))
         if pair.closed_to_replicator:

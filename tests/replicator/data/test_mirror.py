@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from replication.errors import ItemRejected, PoisonRecord, Throttled, UnknownStream
+from replication.errors import ItemRejected, PoisonRecord, Throttled, UnknownPair, UnknownStream
 from replication.mirror import Mirror
 from replication.pair import Phase, Side
 from replication.register import Standing
@@ -263,6 +263,20 @@ class TestTurns:
 
             at.client.before = turned
             assert at.mirror(record(0, "a", "1")).skipped
+            assert at.engine.calls == []
+            assert at.register.work(PAIR_ID) == []
+
+    def test_the_migration_is_removed_just_before_the_registration_then_nothing_stays_registered(self) -> None:
+        with world() as at:
+
+            def removed(operation: str, request: dict[str, Any]) -> None:
+                if operation == "update_item":
+                    at.client.before = lambda operation, request: None
+                    at.state.remove(at.state.pair(PAIR_ID))
+
+            at.client.before = removed
+            with pytest.raises(UnknownPair):
+                at.mirror(record(0, "a", "1"))
             assert at.engine.calls == []
             assert at.register.work(PAIR_ID) == []
 
