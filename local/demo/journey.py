@@ -20,7 +20,7 @@ from local.traffic.traffic import Traffic
 
 # The installer's waits, short: here a policy spreads within a second and nobody waits for real machines.
 WAITS = {
-    "SettleSeconds": "3",
+    "SettleSeconds": "5",
     "SettleLimitSeconds": "60",
     "QuietSeconds": "2",
     "SpreadSeconds": "2",
