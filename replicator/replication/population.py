@@ -106,9 +106,11 @@ class Population:
         return result
 
     def _settle_failures(self, pair_id: str, before: float) -> None:
-        """Both tables are equal: whatever failed before the comparison began has been made good."""
+        """Both tables are equal: what failed or died before the comparison began has been made good."""
         for one in self._means.register.work(pair_id):
-            if one.standing is Standing.FAILED and one.began < before:
+            failed = one.standing is Standing.FAILED and one.began < before
+            died = one.standing is Standing.RUNNING and one.deadline < before
+            if failed or died:
                 self._means.register.forget_attempt(one)
 
 
