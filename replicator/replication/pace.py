@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,11 +9,10 @@ if TYPE_CHECKING:
 
 
 class Pace:
-    """Hands out items at `rate` per second, a second's worth at a time, or without limit. Threads may share it."""
+    """Hands out items at `rate` per second, a second's worth at a time, or without limit."""
 
     def __init__(self, patience: Patience, rate: float | None = None) -> None:
         self._patience = patience
-        self._lock = threading.Lock()
         self._free_at = 0.0  # when what was handed out so far has been worked off
         self.rate = rate
 
@@ -27,10 +25,7 @@ class Pace:
         """Wait until this many more are due."""
         if self.rate is None:
             return
-        with self._lock:
-            now = self._patience.clock()
-            begin = max(self._free_at, now - 1.0)
-            self._free_at = begin + items / self.rate
-            wait = self._free_at - now
-        if wait > 0:
-            self._patience.sleep(wait)
+        now = self._patience.clock()
+        self._free_at = max(self._free_at, now - 1.0) + items / self.rate
+        if self._free_at > now:
+            self._patience.sleep(self._free_at - now)

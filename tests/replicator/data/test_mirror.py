@@ -199,6 +199,14 @@ class TestFailures:
             assert at.mirror(record(1, "b", "bad")).failed is None
             assert at.register.work(PAIR_ID) == []
 
+    def test_a_first_record_without_a_number_fails_loudly_before_anything_is_written(self) -> None:
+        with world() as at:
+            bad = record(0, "a", "1")
+            del bad["dynamodb"]["SequenceNumber"]
+            with pytest.raises(PoisonRecord, match="cannot be reported"):
+                at.mirror(bad, record(1, "b", "2"))
+            assert at.engine.calls == []
+
     def test_an_unknown_stream_fails_loudly_and_writes_nothing(self) -> None:
         with world() as at:
             stranger = {**record(0, "a", "1"), "eventSourceARN": stream_arn("stranger")}
@@ -388,6 +396,22 @@ class TestRegister:
             assert at.mirror(record(0, "a", "1")).failed is None
             assert values(at) == {"a": "1"}
             assert at.state.pair(PAIR_ID).failed_at is not None
+
+    def test_an_attempt_that_was_made_since_is_not_forgotten_with_the_one_before_it(self) -> None:
+        with world() as at:
+            at.engine.rejects = lambda table, one: True
+            at.mirror(record(0, "a", "1"))
+            [seen] = at.register.work(PAIR_ID)
+            at.time.now += 1
+            at.mirror(record(0, "a", "1"))
+            assert not at.register.forget_attempt(seen)
+            [again] = at.register.work(PAIR_ID)
+            assert at.register.forget_attempt(again)
+            assert at.register.work(PAIR_ID) == []
+
+    def test_before_the_first_batch_there_is_no_progress(self) -> None:
+        with world() as at:
+            assert at.register.progress(PAIR_ID, Side.SOURCE) is None
 
     def test_very_many_keys_that_fail_are_cut_off_and_said_to_be(self) -> None:
         with world() as at:

@@ -123,6 +123,9 @@ class TestKeysFrom:
         records[2] = without(records[2], "dynamodb", "Keys")
         assert keys_from(records, 0) == ([key("a"), key("b")], False)
 
+    def test_a_key_of_an_unknown_type_could_not_be_read(self) -> None:
+        assert keys_from([having(record(0, "a", "1"), {"id": {"X": "a"}}, "dynamodb", "Keys")], 0) == ([], False)
+
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["1", "2", None])), max_size=12))
 def test_rounds_hold_a_key_once_and_every_change_in_the_order_of_its_key(changes: list[tuple[str, str | None]]) -> None:

@@ -95,6 +95,10 @@ class TestEqual:
         assert not equal(one, other)
         assert not equal(other, one)
 
+    def test_a_number_that_is_none_is_an_error_and_no_difference(self) -> None:
+        with pytest.raises(PoisonRecord, match="number"):
+            equal({"a": {"N": "one"}}, {"a": {"N": "1"}})
+
     def test_no_item_equals_only_no_item(self) -> None:
         assert equal(None, None)
         assert not equal(None, {})

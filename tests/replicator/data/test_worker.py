@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from replication.compare import LOOKS_AFTER
-from replication.errors import AccessRefused, ItemRejected, ReplicationError, StaleWorker, Throttled
+from replication.errors import AccessRefused, ItemRejected, NotUnderstood, ReplicationError, StaleWorker, Throttled
 from replication.pair import Comparison, Phase, PopulationState, Side
 from replication.register import WORKER, Standing
 from replication.segments import Mode, Part, Position, how_many
 from replication.worker import sweep
 from tests.replicator.data.engine import Killed, no_answer, refusal
-from tests.replicator.data.world import PAIR_ID, SOURCE, TWIN, World, turn, world
+from tests.replicator.data.world import PAIR_ID, SOURCE, TWIN, World, pair, turn, world
 
 
 def item(number: int, value: str = "v") -> dict[str, Any]:
@@ -214,6 +214,7 @@ class TestOvertaken:
             ({"epoch": 2}, "owner"),
             ({"epoch": 1, "owner": Side.TWIN}, "owner"),
             ({"turn": turn(Phase.MARKED)}, "turn"),
+            ({"twin": replace(pair().twin, table_id="another")}, "not the one"),
             ({"population": None}, "stopped or replaced"),
         ],
     )
@@ -476,6 +477,12 @@ class TestJob:
             at.time.now += 100
             at.plan()
             assert at.segments.plan(PAIR_ID, "job") == first
+
+    def test_a_segment_of_another_division_is_not_gone_on_with(self) -> None:
+        with world() as at:
+            at.segments.keep(PAIR_ID, "job", Part.COPY, Position(0, 3, 0.0, 0.0), None)
+            with pytest.raises(NotUnderstood, match="0 of 4 of job job was begun as 0 of 3"):
+                at.segments.position(PAIR_ID, "job", Part.COPY, 0, 4)
 
     def test_a_failure_during_the_comparison_voids_it(self) -> None:
         with world() as at:
