@@ -1,6 +1,5 @@
 """The engines that data is measured on, each behind one word or an address.
 
-moto             moto's server, in a process of its own
 ministack        the local cloud's emulator
 dynamodb-local   AWS's own engine; DYNAMODB_LOCAL names the folder that holds DynamoDBLocal.jar and its libraries
 http://…         anything that already runs and speaks DynamoDB
