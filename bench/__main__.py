@@ -1,4 +1,4 @@
-"""Every figure, one after the other: `python -m bench`. Each file of this folder can also be run alone, with options."""
+"""Every figure: `python -m bench`. Each file of this folder can also be run alone, with options."""
 
 import sys
 
