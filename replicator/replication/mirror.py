@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from replication.state import State
     from replication.tables import Tables
 
-_ROUNDED = 2.0  # seconds: the stream rounds times down to the second, and clocks differ
+_ROUNDED = 1.0  # seconds: by as much a record can be older than its time, or our clock behind the stream's
 _TIME_TO_REPORT = 5.0  # seconds, for whoever ran out of time to say so
 
 
@@ -107,11 +107,11 @@ class Mirror:
     def _skip(self, pair: Pair, side: Side, first: str, batch: Batch, count: int) -> Outcome:
         """Nothing to do for the echo of our own writes.
 
-        But what is older than the turn that made the other table the owner should have been mirrored before that turn.
+        But what is older than the mark of the turn that made the other table the owner was to be mirrored before it.
         """
         if pair.marked_at:
             missed = [
-                change for change in batch.changes if change.at < pair.marked_at - _ROUNDED and not change.expired
+                change for change in batch.changes if change.at <= pair.marked_at + _ROUNDED and not change.expired
             ]
             for change in missed:
                 self._state.keep_stray(pair.pair_id, change.sequence, change.write.key, change.at)
