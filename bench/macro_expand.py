@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import gc
 import json
 import os
 import statistics
@@ -125,10 +126,15 @@ def _line(what: str, ours: Sequence[float], yardstick: str, theirs: Sequence[flo
 
 def _processor_seconds(action: Callable[[], object], times: int = 1) -> float:
     """The time of one run; what is short is run several times, or the clock would be too coarse."""
-    began = time.process_time()
-    for _ in range(times):
-        action()
-    return (time.process_time() - began) / times
+    gc.collect()
+    gc.disable()  # as timeit does: what it collects here is mostly this program's own, not that of what is measured
+    try:
+        began = time.process_time()
+        for _ in range(times):
+            action()
+        return (time.process_time() - began) / times
+    finally:
+        gc.enable()
 
 
 def _interpreter_seconds(code: str) -> float:
