@@ -11,6 +11,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,23 +73,25 @@ def _command(port: int) -> list[str]:
     folder = os.environ.get("DYNAMODB_LOCAL")
     if not folder:
         raise RuntimeError("Set DYNAMODB_LOCAL to the folder with DynamoDBLocal.jar (com.amazonaws:DynamoDBLocal).")
-    path = Path(folder)
+    path = Path(folder).resolve()
     main = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
     return ["java", f"-Djava.library.path={path}", "-cp", str(path / "*"), main, "-inMemory", "-port", str(port)]
 
 
 @contextmanager
 def _started(command: Sequence[str], endpoint: str) -> Iterator[Engine]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        found = Engine(endpoint)
-        _wait_until_ready(found, process)
-        yield found
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
+    # DynamoDB Local writes a file of its own into the folder that it is started in.
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            found = Engine(endpoint)
+            _wait_until_ready(found, process)
+            yield found
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
 
 
 def _wait_until_ready(found: Engine, process: subprocess.Popen[bytes]) -> None:
