@@ -95,15 +95,17 @@ class Run:
         with self.traffic.paused():
             self.at_rest.append(both_at_rest(self.traffic, self.example))
 
-    def finish(self, *, turns: int, late_reads: bool = False) -> Verdict:
+    def finish(self, *, turns: int, late_reads: bool = False, refused_reads: bool = False) -> Verdict:
         """Stop the traffic; every write must be accounted for in the table that the service uses now.
 
-        `late_reads`: a client may for a moment have read the table that follows after it wrote the other one.
+        `late_reads`: a client may for a moment have read the table that follows after it wrote the other one;
+        `refused_reads`: the service's role may have lost its table for a while.
         """
         self.traffic.stop()
         final = self.traffic.contents(self.traffic.service.table())
         verdict = check(self.traffic.calls(), final, turns=turns, at_rest=self.at_rest)
         forgiven = {Kind.MISSED_OWN_WRITE, Kind.WENT_BACK} if late_reads else set()
+        forgiven |= {Kind.FAILED_READ} if refused_reads else set()
         findings = [finding for finding in verdict.findings if finding.kind not in forgiven]
         assert not findings, findings[:10]
         assert verdict.acknowledged > len(self.keys.items)
