@@ -108,7 +108,8 @@ class TestCleanup:
         run.to("replicate", "populate")
         deploy(lab.account, "importer", IMPORTER)
         run.to("cutover")
-        assert "users-table" in run.refused("cleanup")
+        # clients that still have the old configuration are refused for a while after any cutover, so they are not counted
+        assert "users-table" in run.fails("cleanup")
         delete(lab.account, "importer")
 
         run.to("cleanup")
