@@ -43,11 +43,6 @@ class FixedNames:
         arns = tuple((_pattern(old), f"table/{new}") for old, new in texts if old and new)
         object.__setattr__(self, "_arns", arns)
 
-    @property
-    def texts(self) -> list[str]:
-        """Texts of which one stands in everything that names a table in this way."""
-        return [text for each in self.names for text in _texts(each.name)]
-
     def named(self, value: Mapping[str, Any], key: object, member: Any) -> FixedName | None:
         """The table that `member`, standing under `key` of `value`, is certain to name, or None."""
         for each in self.names:
@@ -88,14 +83,6 @@ class FixedNames:
         if before.endswith("table/") and after[:1] in ("", "/"):
             return next((each.twin_name for each in self.names if each.name == piece), piece)
         return piece
-
-
-def _texts(name: Any) -> list[str]:
-    """A name that is put together is known by any of the texts that it is made of."""
-    if isinstance(name, str):
-        return [name]
-    members = name.values() if isinstance(name, dict) else name if isinstance(name, list) else ()
-    return [text for member in members for text in _texts(member)]
 
 
 def _as_sub_text(name: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,15 +45,11 @@ class Resources:
     _configured_types: set[str] = field(default_factory=set)
     _gates: dict[str, tuple[str, Any]] = field(init=False)
     """The gate of each table, and the condition under which it exists; in the order of the template."""
-    _mention: re.Pattern[str] = field(init=False)
-    """What a resource must say somewhere to be looked at at all."""
     _global_tables: dict[str, set[str]] = field(default_factory=dict)
     """Tables that the Globals of a resource type name, by type."""
 
     def __post_init__(self) -> None:
         self._gates = {table.id: (table.gate, table.resource.get("Condition")) for table in self.tables}
-        words = [*self.moves, *self.names.texts]
-        self._mention = re.compile("|".join(re.escape(repr(word)[1:-1]) for word in words))
 
     def globals(self, given: Any) -> dict[str, Any]:
         """The Globals section rewritten, if there is one; call it before `resources`."""
@@ -123,9 +118,7 @@ class Resources:
         resource_type = type_of(resource)
         kind = kind_of(resource_type)
         walk = self._walk()
-        # Most resources of a large template have nothing to do with a table: a look at their text is enough to know.
-        mentioned = self._mention.search(repr(resource)) is not None
-        new = walk.members(resource, kind.rule, kind.places) if mentioned else resource
+        new = walk.members(resource, kind.rule, kind.places)
         for each in walk.readers:
             self.readers.setdefault(each, []).append(logical_id)
         self.problems.extend(Problem(logical_id, reason, "Give it another name") for reason in walk.problems)

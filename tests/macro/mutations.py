@@ -126,8 +126,8 @@ MUTATIONS = (
     Mutation(
         "what names no table is touched",
         "resources.py",
-        "if mentioned else resource",
-        'if mentioned else {**resource, "Seen": 1}',
+        "new = walk.members(resource, kind.rule, kind.places)",
+        'new = {**walk.members(resource, kind.rule, kind.places), "Seen": 1}',
     ),
     Mutation(
         "the population changes at cutover",
