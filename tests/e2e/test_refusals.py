@@ -108,7 +108,7 @@ class TestCleanup:
         run.to("replicate", "populate")
         deploy(lab.account, "importer", IMPORTER)
         run.to("cutover")
-        # clients that still have the old configuration are refused for a while after any cutover, so they are not counted
+        # Clients with the old configuration are refused for a while after any cutover, so they are not counted.
         assert "users-table" in run.fails("cleanup")
         delete(lab.account, "importer")
 
