@@ -102,8 +102,8 @@ def test_removing_the_transform_while_the_twin_is_owner_turns_back_first(begin: 
     time.sleep(2)
     assert run.traffic.count(Outcome.REFUSED) == refused
     # Without the transform nothing puts the function behind the gate: for a while it reads the source while the twin
-    # still owns the writes, and the source follows a little late.
-    run.finish(turns=2, late_reads=True)
+    # still owns the writes, and the source follows a little late. Nor does its role keep the twin until it has let go.
+    run.finish(turns=2, late_reads=True, refused_reads=True)
 
 
 def test_deleting_the_stack_at_replicate_leaves_nothing_of_the_migration(begin: Begin) -> None:
