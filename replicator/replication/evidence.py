@@ -21,7 +21,8 @@ class Facts:
     """What was seen of the world around a pair. Times are seconds since the epoch."""
 
     at: float
-    mapping_problems: Sequence[str] = ()
+    mapping_problems: Sequence[str] = ()  # mappings that read nothing
+    last_results: Sequence[str] = ()  # mappings whose last batch was not done
     progress: Mapping[Side, Progress | None] = field(default_factory=dict)
     work: Sequence[Registered] = ()
     throttles: float = 0  # of the replicator, lately
@@ -32,7 +33,11 @@ class Facts:
 
 
 def for_cutover(pair: Pair, facts: Facts) -> list[str]:
-    """What speaks against making the twin the owner; empty when nothing does."""
+    """What speaks against making the twin the owner; empty when nothing does.
+
+    A last batch that was not done does not: one that the turn before put off counts as such until it comes again. The
+    new turn settles first, and does not settle while there is one.
+    """
     return [
         *_population(pair),
         *_comparison(pair),
@@ -45,7 +50,7 @@ def for_cleanup(pair: Pair, facts: Facts, *, writers_moved: bool) -> list[str]:
     """What speaks against letting the source go; empty when nothing does."""
     if pair.owner is Side.SOURCE:
         return [f"{pair.source.name} still takes the writes: set the stage to cutover first."]
-    reasons = [*_comparison(pair), *_mirror(pair, facts, Side.TWIN)]
+    reasons = [*_comparison(pair), *_mirror(pair, facts, Side.TWIN), *facts.last_results]
     if pair.comparison is not None and pair.compared and pair.comparison.epoch != pair.epoch:
         reasons.append("The tables were last compared before the cutover: wait for the next comparison.")
     if facts.user_errors and not writers_moved:

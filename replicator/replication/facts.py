@@ -40,9 +40,11 @@ class Gatherer:
     def facts(self, pair: Pair) -> Facts:
         """Everything that evidence for this pair may ask for."""
         function = [{"Name": "FunctionName", "Value": self.replicator}]
+        health = self.mappings.health(pair)
         return Facts(
             at=self.clock(),
-            mapping_problems=self.mappings.problems(pair),
+            mapping_problems=health.not_enabled,
+            last_results=health.last_results,
             progress={side: self.register.progress(pair.pair_id, side) for side in Side},
             work=self.register.work(pair.pair_id),
             throttles=self._sum("AWS/Lambda", "Throttles", function, _THROTTLED_WITHIN),

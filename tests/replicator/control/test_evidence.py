@@ -89,6 +89,10 @@ class TestCutover:
     def test_lag_that_was_caught_up_with_is_for_the_turn_to_watch(self) -> None:
         assert for_cutover(ready(), facts(progress={Side.SOURCE: Progress(NOW - 1, 0.2, late_at=NOW - 5)})) == []
 
+    def test_a_batch_that_the_turn_before_put_off_is_for_the_turn_to_watch(self) -> None:
+        """Lambda calls it a failed call until it has delivered the batch again, which the turn waits for."""
+        assert for_cutover(ready(), facts(last_results=["The mapping says 'PROBLEM: Function call failed'."])) == []
+
     def test_lag_of_a_batch_long_ago_is_none(self) -> None:
         assert for_cutover(ready(), facts(progress={Side.SOURCE: Progress(NOW - 900, 25.0, NOW - 900)})) == []
 
@@ -140,6 +144,11 @@ class TestCleanup:
         behind = facts(progress={Side.TWIN: Progress(NOW - 1, 25.0, NOW)})
         (found,) = for_cleanup(cut_over(), behind, writers_moved=False)
         assert "The mirror of UsersEncrypted is 25 s behind" in found
+
+    def test_no_turn_follows_that_would_wait_for_a_batch_that_was_not_done(self) -> None:
+        assert for_cleanup(cut_over(), facts(last_results=["It says PROBLEM."]), writers_moved=False) == [
+            "It says PROBLEM."
+        ]
 
 
 def test_an_export_that_nobody_imports_may_change() -> None:
