@@ -11,6 +11,7 @@ per file; README.md beside this file lists what is emulated, what is not, and wh
 
 from local.cloud.account import Account
 from local.cloud.cloud import Cloud, CloudFailed
+from local.cloud.faults import Fault
 from local.cloud.settings import Settings
 
-__all__ = ["Account", "Cloud", "CloudFailed", "Settings"]
+__all__ = ["Account", "Cloud", "CloudFailed", "Fault", "Settings"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.config import Config
 
-from local.cloud import emulator
+from local.cloud import emulator, faults
 from local.cloud.account import Account, Credentials
 from local.cloud.settings import Settings
 
@@ -105,6 +105,10 @@ class Cloud:
 
     def assume(self, role_arn: str, session: str = "local") -> Credentials:
         return self._home.assume(role_arn, session)
+
+    def order(self, stack: str, fault: faults.Fault) -> None:
+        """The next operation of this stack of the first account meets `fault`."""
+        faults.order(self._folder, self.account, stack, fault)
 
     def wait(self) -> None:
         """Returns when the cloud ends by itself."""

@@ -19,8 +19,8 @@ class Settings:
     ttl_interval         how often expired items are looked for
     schedule_minute      length of a minute of `rate(…)` and `cron(…)` rules
     unprocessed          share of the operations of a BatchWriteItem that come back as UnprocessedItems (0 to 1)
-    shuffle              seed of the order in which resources of a stack are updated that do not depend on each other,
-                         several at once; 0: one after the other, by name
+    shuffle              seed of the order in which resources of a stack begin, and are rolled back, that do not depend
+                         on each other; of each stack by itself, by its name; 0: by their names
     """
 
     policy_spread: float = 1.0

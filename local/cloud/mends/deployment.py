@@ -2,7 +2,8 @@
 
 CloudFormation begins with every resource as soon as those that it depends on are done, many at once; when one fails,
 it cancels what is under way, without telling a custom resource's provider, and rolls back: a provider can be asked to
-undo what it has not finished. Here too; `shuffle` mixes, repeatably, what could begin at the same moment.
+undo what it has not finished. Here too; `shuffle` mixes, repeatably for each stack, what could begin at the same moment
+and what a rollback could take back next. A failure that was ordered (`faults`) is one of its resource.
 Removed and replaced resources are deleted in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, one after the other.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
@@ -14,10 +15,12 @@ soon as they are there.
 import asyncio
 import inspect
 import random
+from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local.cloud import emulator
+from local.cloud import emulator, faults
 from local.cloud.mends import cleanup, providers
 from local.cloud.mends.resource import Resource, Step
 
@@ -30,7 +33,14 @@ CANCEL_POLL = 0.2
 def mend(settings: "Settings") -> None:
     stacks = emulator.module("services.cloudformation.stacks")
     deploy_in_order = stacks._deploy_stack_async
-    chance = random.Random(settings.shuffle) if settings.shuffle else None  # noqa: S311  # repeatable, not secret
+    begun: Counter[str] = Counter()
+    folder = Path.cwd()
+
+    def chance(name: str, stack_id: str) -> random.Random | None:
+        """For each operation its own, so that its order does not hang on what other stacks do meanwhile."""
+        begun[stack_id] += 1
+        seed = f"{settings.shuffle} {name} {begun[stack_id]}"
+        return random.Random(seed) if settings.shuffle else None  # noqa: S311  # repeatable, not secret
 
     async def deploy(*arguments: Any, **more: Any) -> None:
         given = inspect.signature(deploy_in_order).bind(*arguments, **more)
@@ -43,7 +53,9 @@ def mend(settings: "Settings") -> None:
         stack = emulator.module("services.cloudformation")._stacks[request["stack_name"]]
         stack.pop("_failed_operation", None)
         previous = (request["previous_stack"] or {}) if request["is_update"] else None
-        operation = Operation(stack, template, values, previous, chance)
+        name, stack_id = stack["StackName"], stack["StackId"]
+        fault = faults.take(folder, stack_id.split(":")[4], name)
+        operation = Operation(stack, template, values, previous, chance(name, stack_id), fault)
         if operation.is_valid(disable_rollback=request["disable_rollback"]):
             failure = await operation.run()
             if failure is None:
@@ -80,12 +92,13 @@ class Operation:
     values: dict[str, Any]
     previous: dict[str, Any] | None
     chance: random.Random | None
+    fault: faults.Fault | None
     done: list[Step] = field(default_factory=list)
     outputs: Any = None
 
     def __post_init__(self) -> None:
         self._stacks = emulator.module("services.cloudformation.stacks")
-        self._conditions = self._stacks._evaluate_conditions(self.template, self.values)
+        self.conditions = self._stacks._evaluate_conditions(self.template, self.values)
         self._prefix = "CREATE" if self.previous is None else "UPDATE"
         self.stack.setdefault("_resources", {})
         for request in ("_cancel_requested", "_cancel_token"):
@@ -99,9 +112,9 @@ class Operation:
             self.stack["StackId"],
             self.stack["StackName"],
             definitions,
-            self._stacks._topological_sort(definitions, self._conditions),
+            self._stacks._topological_sort(definitions, self.conditions),
             self.values,
-            self._conditions,
+            self.conditions,
             mappings,
             disable_rollback,
             previous_stack=self.previous,
@@ -114,7 +127,7 @@ class Operation:
 
     async def _all_resources(self) -> Failure | None:
         definitions = self.template.get("Resources", {})
-        order = self._stacks._topological_sort(definitions, self._conditions)
+        order = self._stacks._topological_sort(definitions, self.conditions)
         waiting = {each: self._stacks._extract_deps(definitions[each], set(order)) - {each} for each in order}
         running: dict[asyncio.Task[Step], str] = {}
         failure: Failure | None = None
@@ -122,7 +135,7 @@ class Operation:
             if failure is None:
                 for each in self._ready(waiting, set(running.values())):
                     del waiting[each]
-                    running[asyncio.create_task(self._resource(each).run())] = each
+                    running[asyncio.create_task(Resource(each, self).run())] = each
             elif not running:
                 break
             finished, _ = await asyncio.wait(running, timeout=CANCEL_POLL, return_when=asyncio.FIRST_COMPLETED)
@@ -147,17 +160,6 @@ class Operation:
             self.chance.shuffle(ready)
         return ready
 
-    def _resource(self, logical_id: str) -> Resource:
-        return Resource(
-            logical_id,
-            self.template["Resources"][logical_id],
-            self.stack,
-            self.template,
-            self.values,
-            self._conditions,
-            self.previous,
-        )
-
     def _note(self, step: Step) -> None:
         if step.record is not None:
             self.stack["_resources"][step.logical_id] = step.record
@@ -170,7 +172,7 @@ class Operation:
         try:
             self.outputs = self._stacks._resolve_stack_outputs(
                 self.template.get("Outputs", {}),
-                self._conditions,
+                self.conditions,
                 kept,
                 self.values,
                 self.template.get("Mappings", {}),
@@ -185,7 +187,7 @@ class Operation:
     def _removed(self) -> set[str]:
         if self.previous is None:
             return set()
-        wanted = self._stacks._topological_sort(self.template.get("Resources", {}), self._conditions)
+        wanted = self._stacks._topological_sort(self.template.get("Resources", {}), self.conditions)
         return set(self.previous.get("_resources", {})) - set(wanted)
 
     async def complete(self) -> None:
@@ -204,7 +206,7 @@ class Operation:
         record = self._stacks._failed_operation(
             self.previous is not None,
             self.previous,
-            [each.logical_id for each in self.done],
+            self._taken_back(),
             step.attempt if step else None,
             step.logical_id if step else None,
             [each.logical_id for each in self.done if each.predecessor is not None],
@@ -221,6 +223,20 @@ class Operation:
         self.stack["StackStatusReason"] = failure.reason
         self.stack["_failed_operation"] = record
         self._event(f"{self._prefix}_FAILED", failure.reason)
+
+    def _taken_back(self) -> list[str]:
+        """What a rollback takes back, in its order: as it was done, or with a seed any that dependencies allow."""
+        done = [step.logical_id for step in self.done]
+        if not self.chance:
+            return done
+        definitions = self.template.get("Resources", {})
+        waiting = {each: self._stacks._extract_deps(definitions[each], set(done)) - {each} for each in done}
+        order: list[str] = []
+        while waiting:
+            ready = [each for each, needed in waiting.items() if not needed & waiting.keys()]
+            order.append(self.chance.choice(ready))
+            del waiting[order[-1]]
+        return order
 
     def _event(self, status: str, reason: str = "") -> None:
         name, stack_id = self.stack["StackName"], self.stack["StackId"]

@@ -3,6 +3,7 @@
 Part of the `deployment` mend.
 """
 
+import asyncio
 import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from local.cloud.mends.providers import Abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from local.cloud.mends.deployment import Operation
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 
@@ -44,25 +47,18 @@ class Step:
 
 
 class Resource:
-    def __init__(  # what a resource can refer to
-        self,
-        logical_id: str,
-        definition: dict[str, Any],
-        stack: dict[str, Any],
-        template: dict[str, Any],
-        values: dict[str, Any],
-        conditions: dict[str, bool],
-        previous: dict[str, Any] | None,
-    ) -> None:
+    def __init__(self, logical_id: str, operation: "Operation") -> None:
         self._stacks = emulator.module("services.cloudformation.stacks")
         self._logical_id = logical_id
-        self._definition = definition
-        self._type = definition.get("Type", "AWS::CloudFormation::CustomResource")
-        self._stack = stack
-        self._template = template
-        self._values = values
-        self._conditions = conditions
-        self._previous = previous
+        self._stack = operation.stack
+        self._template = operation.template
+        self._values = operation.values
+        self._conditions = operation.conditions
+        self._previous = previous = operation.previous
+        self._definition = self._template["Resources"][logical_id]
+        self._type = self._definition.get("Type", "AWS::CloudFormation::CustomResource")
+        fault = operation.fault
+        self._fault = fault if fault and fault.logical_id == logical_id else None
         self._before = (previous or {}).get("_resources", {}).get(logical_id)
         self._prefix = "CREATE" if previous is None else "UPDATE"
         self._touched = False
@@ -82,12 +78,22 @@ class Resource:
             if self._before and step.attempt is None:
                 step.attempt = (self._logical_id, self._type, self._before["PhysicalResourceId"], None, None, None)
         else:
-            step.record = self._record(physical_id, wanted, attributes, f"{self._prefix}_COMPLETE")
+            step.failed = await self._ordered_failure(late=True)
+            outcome = "FAILED" if step.failed else "COMPLETE"
+            step.record = self._record(physical_id, wanted, attributes, f"{self._prefix}_{outcome}")
             step.record |= {"_dynamic": dynamic} if dynamic else {}
             step.record |= {"_name_seed": seed} if seed else {}
             if self._touched:
-                self._event("COMPLETE", physical_id=physical_id)
+                self._event(outcome, step.failed, physical_id)
         return step
+
+    async def _ordered_failure(self, *, late: bool) -> str:
+        """The reason with which this resource has to fail now; empty when nobody has ordered that."""
+        fault = self._fault
+        if fault is None or fault.late is not late or not self._touched:
+            return ""
+        await asyncio.sleep(fault.delay)
+        return fault.reason
 
     def _resolve(self) -> tuple[dict[str, Any], Any]:
         """The properties with everything resolved, and the dynamic references in them."""
@@ -113,7 +119,7 @@ class Resource:
         return properties, dynamic
 
     async def _create(self, wanted: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
-        self._begin()
+        await self._begin()
         tagged = self._tagged(wanted, self._stack.get("Tags"))
         arguments = (self._type, self._logical_id, tagged, self._stack["StackName"])
         (physical_id, attributes), seed = await self._call(self._stacks._provision_keeping_seed, *arguments)
@@ -126,7 +132,7 @@ class Resource:
         new = self._tagged(wanted, self._stack.get("Tags"))
         if old == new:
             return physical_id, attributes, before.get("_name_seed", "")
-        self._begin()
+        await self._begin()
         if not stacks._custom_named_replacement_error(self._type, old, new):
             if stacks._replacing_change(self._type, old, new):
                 self._event("IN_PROGRESS", REPLACING, physical_id)
@@ -202,9 +208,11 @@ class Resource:
         )
         return tagged
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         self._touched = True
         self._event("IN_PROGRESS")
+        if reason := await self._ordered_failure(late=False):
+            raise RuntimeError(reason)
 
     def _event(self, status: str, reason: str = "", physical_id: str = "") -> None:
         prefix = "CREATE" if self._before is None else "UPDATE"
