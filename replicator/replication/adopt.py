@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from replication.stacks import Stacks
 
 _VIEWS = ("NEW_AND_OLD_IMAGES", "NEW_IMAGE")
+_SWITCHED_OFF = ("Disabling", "Disabled", "Deleting")  # states from which a mapping does not come back by itself
 
 
 class Adoption:
@@ -28,10 +29,11 @@ class Adoption:
         self._stacks = stacks
         self._gatherer = gatherer
 
-    def tables(self, request: Request, wanted: GateProperties) -> tuple[Table, Table]:
-        """Source and twin, once they and their mappings are ready.
+    def tables(self, request: Request, wanted: GateProperties, *, mappings: bool = True) -> tuple[Table, Table]:
+        """Source and twin, once they and their mappings are ready; `mappings`: whether those matter.
 
-        Raises RequestError with everything that is wrong, also when they do not become ready in time.
+        Raises RequestError with everything that is wrong: at once when a mapping has been switched off, else when they
+        do not become ready in time.
         """
         stack = request.answer.stack_id
         named = ((wanted.source_logical_id, wanted.source), (wanted.twin_logical_id, wanted.twin))
@@ -43,8 +45,13 @@ class Adoption:
         if strangers:
             raise RequestError(strangers)
         until = self._crew.clock() + self._crew.waits.ready
-        while problems := self._not_ready(wanted):
-            if self._crew.clock() >= until:
+        while True:
+            states = self._states(wanted) if mappings else {}
+            problems = self._not_ready(wanted)
+            problems += [f"The event source mapping {uuid} is {state}, not Enabled." for uuid, state in states.items()]
+            if not problems:
+                break
+            if self._crew.clock() >= until or any(state in _SWITCHED_OFF for state in states.values()):
                 raise RequestError(problems)
             self._crew.sleep(self._crew.waits.poll)
         source, twin = (self._described(str(table)) for _, table in named)
@@ -106,11 +113,14 @@ class Adoption:
                 problems.append(f"The table {table} is {found.get('TableStatus')}, not ACTIVE.")
             elif not found.get("LatestStreamArn") or view not in _VIEWS:
                 problems.append(f"The stream of {table} shows {view or 'nothing'}; needed is {' or '.join(_VIEWS)}.")
-        for uuid in (wanted.replication, wanted.reverse_replication):
-            state = self._crew.mappings.state(str(uuid))
-            if state != "Enabled":
-                problems.append(f"The event source mapping {uuid} is {state}, not Enabled.")
         return problems
+
+    def _states(self, wanted: GateProperties) -> dict[str, str]:
+        """The mappings that are not Enabled, and what they are."""
+        found = {
+            str(uuid): self._crew.mappings.state(str(uuid)) for uuid in (wanted.replication, wanted.reverse_replication)
+        }
+        return {uuid: state for uuid, state in found.items() if state != "Enabled"}
 
     def _described(self, table: str) -> Mapping[str, Any]:
         return self._gatherer.describe(table)

@@ -68,7 +68,9 @@ class Gate:
             self._require_no_importers(wanted)
         if wanted.stage == Stage.CLEANUP:
             return self._cleanup(request, wanted, pair)
-        pair = self._taken_in(request, wanted, pair)
+        # A mapping that somebody switched off keeps nobody from going back: the turn brings along what it owes.
+        going_back = must_not_fail or (pair is not None and (pair.owner, wanted.owner) == (Side.TWIN, Side.SOURCE))
+        pair = self._taken_in(request, wanted, pair, mappings=not going_back)
         if pair.turn is None and pair.owner is wanted.owner:
             return self._stay(pair, wanted)
         never_granted = pair.stage == 0
@@ -89,9 +91,9 @@ class Gate:
         )
         return None
 
-    def _taken_in(self, request: Request, wanted: GateProperties, pair: Pair | None) -> Pair:
+    def _taken_in(self, request: Request, wanted: GateProperties, pair: Pair | None, *, mappings: bool) -> Pair:
         """The record of the pair, new or brought up to date with what the template says of it."""
-        source, twin = self.adoption.tables(request, wanted)
+        source, twin = self.adoption.tables(request, wanted, mappings=mappings)
         wanted = replace(
             wanted,
             source_policy=wanted.source_policy and rewritten(wanted.source_policy, {twin.arn: source.arn}),

@@ -83,8 +83,17 @@ class TestCreate:
             "The event source mapping reverse-mapping is Creating, not Enabled.",
         )
 
-    def test_waits_for_mappings_that_are_still_being_made(self, stack: Stack) -> None:
-        mapping: dict[str, Any] = {"State": "Creating"}
+    def test_does_not_wait_for_a_mapping_that_has_been_switched_off(self, stack: Stack) -> None:
+        began = stack.world.account.now
+        for state in ("Disabling", "Disabled", "Deleting"):
+            stack.world.account.mappings["reverse-mapping"] = {"State": state}
+            with pytest.raises(RequestError, match=f"reverse-mapping is {state}"):
+                stack.ask("Create", 1)
+        assert stack.world.account.now - began < 10
+
+    @pytest.mark.parametrize("state", ["Creating", "Enabling", "Updating"])
+    def test_waits_for_mappings_that_are_still_being_made(self, stack: Stack, state: str) -> None:
+        mapping: dict[str, Any] = {"State": state}
         stack.world.account.mappings["mapping"] = mapping
         began = stack.world.account.now
 
@@ -215,6 +224,22 @@ class TestWayBack:
         stack.world.evidence[:] = ["Whatever."]
         assert stack.ask("Update", 2, "back") is None
         assert stack.follow() is Ended.RELEASED
+
+    def test_is_open_when_a_mapping_has_been_switched_off(self, stack: Stack) -> None:
+        at_stage(stack, 3)
+        assert stack.world.client_writes(CLIENTS[0], "a", 3, TWIN)
+        stack.world.account.mappings["reverse-mapping"] = {"State": "Disabled"}
+        assert stack.ask("Update", 2, "back") is None
+        assert stack.follow() is Ended.RELEASED
+        assert stack.world.pair.owner is Side.SOURCE
+        assert stack.world.account.tables[SOURCE].items == stack.world.account.tables[TWIN].items
+
+    def test_a_rollback_that_needs_no_turn_does_not_mind_a_mapping_that_is_off(self, stack: Stack) -> None:
+        at_stage(stack, 2)
+        stack.world.account.mappings["mapping"] = {"State": "Disabled"}
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        assert stack.ask("Update", 2, "back") == DONE
+        assert stack.world.pair.paused is None
 
     def test_of_a_rollback_to_cutover_without_evidence_leaves_a_named_pause(self, stack: Stack) -> None:
         """The user went back, another resource failed, and CloudFormation wants to be at cutover again."""
