@@ -24,6 +24,7 @@ from local.cloud.mends import (
     permissions,
     policies,
     providers,
+    scaling,
     schedules,
     streams,
     tables,
@@ -49,6 +50,7 @@ MENDS = (
     providers,
     deployment,
     tables,
+    scaling,
     # functions
     packages,
     failures,
