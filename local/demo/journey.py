@@ -11,10 +11,10 @@ from local.cloud import Cloud
 from local.cloud.installer import build_and_deploy
 from local.cloud.stacks import StackFailed
 from local.demo.example import Example, package, runtime
-from local.demo.report import StageTime
+from local.demo.run import Look, Run, StageTime
 from local.demo.screen import Screen
-from local.demo.watch import Sealed, Watch
-from local.traffic.check import Contents, Verdict, check
+from local.demo.watch import Seen, Watch
+from local.traffic.check import Contents, check
 from local.traffic.history import Outcome
 from local.traffic.traffic import Traffic
 
@@ -30,10 +30,12 @@ WAITS = {
     "WritersQuietMinutes": "0",
 }
 CATCH_UP_SECONDS = 20.0
+_CALM_SECONDS = 2.0  # so that there are writes in every stage
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    short: str
     title: str
     stage: str
     refused: bool = False
@@ -41,13 +43,13 @@ class Step:
 
 
 STEPS = (
-    Step("1 replicate", "replicate"),
-    Step("3 cutover, too early", "cutover", refused=True),
-    Step("2 populate", "populate"),
-    Step("3 cutover", "cutover", turns=1),
-    Step("back to 2 populate", "populate", turns=1),
-    Step("3 cutover again", "cutover", turns=1),
-    Step("4 cleanup", "cleanup"),
+    Step("1", "1 replicate", "replicate"),
+    Step("3✗", "3 cutover, too early", "cutover", refused=True),
+    Step("2", "2 populate", "populate"),
+    Step("3", "3 cutover", "cutover", turns=1),
+    Step("◂2", "back to 2 populate", "populate", turns=1),
+    Step("3", "3 cutover again", "cutover", turns=1),
+    Step("4", "4 cleanup", "cleanup"),
 )
 
 
@@ -57,48 +59,56 @@ class Unexpected(RuntimeError):
 
 @dataclass(slots=True)
 class Journey:
-    """`run` returns the verdict; `stages` and `turns` are filled on the way. Raises Unexpected, StackFailed."""
+    """`run` goes through all stages once. Raises Unexpected, StackFailed."""
 
     cloud: Cloud
     screen: Screen
     folder: Path
     seed: int
-    stages: list[StageTime] = field(default_factory=list)
-    turns: list[Sealed] = field(default_factory=list)
+    _stages: list[StageTime] = field(default_factory=list)
+    _looks: list[Look] = field(default_factory=list)
     _at_rest: list[tuple[Contents, Contents]] = field(default_factory=list)
 
-    def run(self) -> Verdict:
+    def run(self) -> Run:
         account = self.cloud.tenant(self.cloud.account)
         with self._timed("set-up"):
             installed = build_and_deploy(self.cloud, WAITS)
             self.screen.say("installer deployed")
             example = Example(account, package(account), parameters={"Runtime": runtime()})
             created = example.deploy("off", on_changes=self.screen.changes)
+        source = example.the("Users")
         with Traffic(account, example.the("Api"), self.folder, self.seed) as traffic:
-            with self._timed(f"0 off: {self.screen.items} items"):
+            with self._timed(f"0 off: {self.screen.items} items", "0"):
                 keys = traffic.load(self.screen.items)
                 traffic.start(keys)
+                time.sleep(_CALM_SECONDS)
             pair = f"{created.stack_id.rpartition('/')[2]}/Users"
-            watch = Watch(account.client("dynamodb"), installed["StateTable"], pair, self.screen.seen)
+            watch = Watch(account.client("dynamodb"), installed["StateTable"], pair, self._seen)
             with watch, self._counting(traffic):
                 for step in STEPS:
                     self._take(step, example, traffic)
-            self.turns = watch.made()
             traffic.stop()
             self._must_be_encrypted(example)
             turns = sum(step.turns for step in STEPS)
-            return check(traffic.calls(), traffic.contents(traffic.service.table()), turns=turns, at_rest=self._at_rest)
+            calls, final = traffic.calls(), traffic.contents(traffic.service.table())
+            verdict = check(calls, final, turns=turns, at_rest=self._at_rest)
+            return Run(self.seed, verdict, calls, source, tuple(self._stages), tuple(watch.made()), tuple(self._looks))
+
+    def _seen(self, seen: Seen) -> None:
+        if not self._looks or self._looks[-1].seen != seen:
+            self._looks.append(Look(time.monotonic(), seen))
+        self.screen.seen(seen)
 
     def _take(self, step: Step, example: Example, traffic: Traffic) -> None:
-        with self._timed(step.title):
+        with self._timed(step.title, step.short):
             if step.refused:
                 self._be_refused(step, example, traffic)
             else:
                 example.deploy(step.stage, on_changes=self.screen.changes)
             self._ask_api(example)
-            time.sleep(2.0)  # so that there are writes in every stage
+            time.sleep(_CALM_SECONDS)
         if step.stage == "cutover" and not step.refused:
-            with self._timed("both tables compared at rest"):
+            with self._timed("both tables compared at rest", "‖"):
                 self._compare_at_rest(example, traffic)
 
     def _ask_api(self, example: Example) -> None:
@@ -136,11 +146,11 @@ class Journey:
             raise Unexpected("the old table is still there")
 
     @contextmanager
-    def _timed(self, title: str) -> Iterator[None]:
+    def _timed(self, title: str, short: str = "") -> Iterator[None]:
         self.screen.stage(title)
-        started = time.monotonic()
+        began = time.monotonic()
         yield
-        self.stages.append(StageTime(title, time.monotonic() - started))
+        self._stages.append(StageTime(title, began, time.monotonic() - began, short))
 
     @contextmanager
     def _counting(self, traffic: Traffic) -> Iterator[None]:

@@ -1,25 +1,20 @@
-"""The table at the end of the demo: figures from the history of all calls, not from what the program believes."""
+"""The tables at the end of the demo."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 
-from local.demo.watch import Sealed, monotonic_of
-from local.traffic.check import Kind, Verdict
+from local.demo.figures import calls_made, faults, turn_times
+from local.demo.run import Run, StageTime
+from local.traffic.check import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class StageTime:
-    title: str
-    seconds: float
-
-
-def print_report(console: Console, verdict: Verdict, stages: Sequence[StageTime], turns: Sequence[Sealed]) -> None:
+def print_report(console: Console, run: Run) -> None:
+    verdict = run.verdict
     console.print(_writes(verdict))
-    console.print(_stages(stages))
-    console.print(_turns(verdict, turns))
+    console.print(_stages(run.stages))
+    console.print(_turns(run))
     for finding in verdict.findings[:20]:
         console.print(f"[red]{finding.kind}[/]: {finding.key}: {finding.text}", highlight=False)
     if len(verdict.findings) > 20:
@@ -29,27 +24,11 @@ def print_report(console: Console, verdict: Verdict, stages: Sequence[StageTime]
 def _writes(verdict: Verdict) -> Table:
     table = Table("every call checked against the final table", "", title="Writes and reads", title_justify="left")
     table.columns[1].justify = "right"
-    refusals = verdict.refusals
-    table.add_row("writes acknowledged", f"{verdict.acknowledged:,}")
-    table.add_row("writes refused and tried again", f"{refusals.writes:,}")
-    table.add_row("  seconds in which writes were refused", f"{refusals.seconds:.1f}")
-    table.add_row("  longest wait of one client, seconds", f"{refusals.longest_wait:.1f}")
-    table.add_row("writes without an answer", f"{verdict.unknown:,}")
-    table.add_row("reads answered", f"{verdict.reads:,}")
+    for figure in calls_made(verdict):
+        table.add_row(figure.title, figure.value)
     table.add_section()
-    shown = {
-        "writes lost": [Kind.LOST, Kind.TORN, Kind.GIVEN_UP],
-        "counters wrong": [Kind.COUNTER],
-        "reads that missed an own write": [Kind.MISSED_OWN_WRITE],
-        "reads that failed": [Kind.FAILED_READ],
-        "reads that cannot be explained": [Kind.WENT_BACK, Kind.UNEXPLAINED_READ, Kind.NEVER_WRITTEN],
-        "writes to both tables at once": [Kind.BOTH_WRITTEN],
-        "keys that differ between the tables at rest": [Kind.DIFFERENT],
-        "keys not decided": [Kind.UNDECIDED],
-    }
-    for title, kinds in shown.items():
-        count = sum(map(verdict.count, kinds))
-        table.add_row(title, f"[bold {'red' if count else 'green'}]{count}[/]")
+    for figure in faults(verdict):
+        table.add_row(figure.title, f"[bold {'green' if figure.good else 'red'}]{figure.value}[/]")
     return table
 
 
@@ -62,15 +41,11 @@ def _stages(stages: Sequence[StageTime]) -> Table:
     return table
 
 
-def _turns(verdict: Verdict, turns: Sequence[Sealed]) -> Table:
-    """The price of each turn: the turn's own share, from the seal to the opening, and the deployment's after it."""
+def _turns(run: Run) -> Table:
     table = Table("turn to", "seal to open", "then until all were let in", "writes refused", title="Turns, in seconds")
     table.title_justify = "left"
     for column in table.columns[1:]:
         column.justify = "right"
-    for turn in turns:
-        opened = monotonic_of(turn.opened_at)
-        spans = [(start, end) for start, end in verdict.refusals.spans if start < opened < end]
-        after, whole = (spans[0][1] - opened, spans[0][1] - spans[0][0]) if spans else (0.0, 0.0)
-        table.add_row(turn.to, f"{turn.seconds:.1f}", f"{after:.1f}", f"{whole:.1f}")
+    for turn in turn_times(run.verdict, run.turns):
+        table.add_row(turn.to, f"{turn.sealed:.1f}", f"{turn.deployment:.1f}", f"{turn.refused:.1f}")
     return table

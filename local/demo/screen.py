@@ -13,6 +13,7 @@ from local.cloud.stacks import Change
 from local.demo.watch import Seen
 
 _SIGNS = {"Add": "[green]+[/]", "Modify": "[yellow]~[/]", "Remove": "[red]-[/]"}
+_REPLACED = {"True": " [red](replaced)[/]", "Conditional": " [dim](perhaps replaced)[/]"}
 # Without a terminal nothing moves: a line says now and then how it stands.
 _PLAIN_SECONDS = 10.0
 
@@ -50,8 +51,8 @@ class Screen:
     def changes(self, changes: Iterable[Change]) -> None:
         """What CloudFormation is about to do."""
         for change in sorted(changes, key=lambda change: (change.action, change.logical_id)):
-            note = f" [dim]replacement: {change.replacement}[/]" if change.replacement not in ("", "False") else ""
-            self.say(f"  {_SIGNS.get(change.action, '?')} {change.logical_id} [dim]{change.type}[/]{note}")
+            note = _REPLACED.get(change.replacement, "")
+            self.say(f"  {_SIGNS.get(change.action, '?')} {change.logical_id}{note} [dim]{change.type}[/]")
 
     def seen(self, seen: Seen) -> None:
         """How the migration stands."""

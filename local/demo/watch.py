@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from replication.pair import Side
+from replication.register import Progress, Register
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -23,6 +26,8 @@ class Seen:
     compared: int = 0
     copying: str = ""  # the state of the population
     comparing: str = ""
+    to_twin: Progress | None = None  # the mirror of the source's stream
+    to_source: Progress | None = None
 
 
 @dataclass(slots=True)
@@ -70,6 +75,7 @@ class Watch:
         item = self.dynamodb.get_item(TableName=self.state_table, Key=key, ConsistentRead=True).get("Item", {})
         if turn := item.get("Turn", {}).get("M"):
             self._note_turn(turn)
+        register = Register(self.dynamodb, self.state_table, time.time)
         population, comparison = item.get("Population", {}).get("M", {}), item.get("Comparison", {}).get("M", {})
         execution = _text(population, "Execution")
         seen = Seen(
@@ -80,6 +86,8 @@ class Watch:
             compared=self._compared(execution) if execution else 0,
             copying=_text(population, "State"),
             comparing=_text(comparison, "State"),
+            to_twin=register.progress(self.pair, Side.SOURCE),
+            to_source=register.progress(self.pair, Side.TWIN),
         )
         self.show(seen)
         return seen

@@ -22,6 +22,7 @@ from local.traffic.service import Container, Service, trust_account
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+LOADER = "load"  # who puts the first items, before the clients begin
 # Seconds for which a client keeps its configuration: most start anew at once, some stay warm for several seconds.
 KEEPS_CONFIGURATION = (0.5, 0.5, 5.0, 0.5, 8.0, 0.5)
 _ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=30, max_pool_connections=64)
@@ -61,7 +62,7 @@ class Traffic:
     def load(self, items: int) -> Keys:
         """Put so many items into the table before anybody else writes; they belong to the history like any write."""
         keys = _keys(items)
-        caller = Caller("load", self._dynamodb(), self.history, time.monotonic)
+        caller = Caller(LOADER, self._dynamodb(), self.history, time.monotonic)
         table = self.service.table()
         labels = dict.fromkeys([*keys.items, *(key for pair in keys.pairs for key in pair)], "loaded")
         labels |= dict.fromkeys(keys.counters, count_label(0))

@@ -5,7 +5,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from local.demo.report import StageTime, print_report
+from local.demo.report import print_report
+from local.demo.run import Run, StageTime
 from local.demo.screen import Screen
 from local.demo.watch import Sealed, Seen
 from local.traffic.check import check
@@ -26,7 +27,8 @@ def report(calls: list[Call], final: dict[str, str]) -> str:
     output = StringIO()
     now = time.time() - time.monotonic()
     turns = [Sealed("twin", sealed_at=now + 10, opened_at=now + 14)]
-    print_report(Console(file=output, width=120), check(calls, final), [StageTime("1 replicate", 2.5)], turns)
+    run = Run(7, check(calls, final), calls, "Users", [StageTime("1 replicate", 1.0, 2.5)], turns, ())
+    print_report(Console(file=output, width=120), run)
     return output.getvalue()
 
 

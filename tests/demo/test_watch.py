@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from local.demo.watch import Seen, Watch
+from replication.register import Progress
 
 RECORD: Mapping[str, Any] = {
     "Owner": {"S": "source"},
@@ -13,14 +14,20 @@ RECORD: Mapping[str, Any] = {
 }
 
 
+NOTED: Mapping[str, Any] = {"progress#source": {"Item": {"EndedAt": {"N": "9.5"}, "Lag": {"N": "0.25"}}}}
+
+LATE = Progress(9.5, 0.25, None)
+
+
 class StateTable:
-    """Answers one record after the other."""
+    """Answers one record of the pair after the other, and what the mirror noted."""
 
     def __init__(self, *records: Mapping[str, Any]) -> None:
         self._records = iter(records)
 
-    def get_item(self, **_: object) -> Any:
-        return {"Item": next(self._records)}
+    def get_item(self, **request: Any) -> Any:
+        item = request["Key"]["Item"]["S"]
+        return {"Item": next(self._records)} if item == "pair" else NOTED.get(item, {})
 
     def query(self, **request: Any) -> Any:
         segments = {
@@ -45,13 +52,13 @@ def turn(request: str, **more: float) -> Mapping[str, Any]:
 def test_progress_and_owner_are_shown() -> None:
     watching, shown = watch(RECORD)
     watching.look()
-    assert shown == [Seen("source", 2, "", 400, 12, "running", "running")]
+    assert shown == [Seen("source", 2, "", 400, 12, "running", "running", to_twin=LATE)]
 
 
 def test_before_there_is_a_record_nothing_is_shown() -> None:
     watching, shown = watch({})
     watching.look()
-    assert shown == [Seen()]
+    assert shown == [Seen(to_twin=LATE)]
 
 
 def test_the_times_of_a_turn_are_kept_when_the_record_has_lost_them() -> None:

@@ -16,10 +16,11 @@ def test_a_live_table_goes_there_and_back_and_to_the_end_without_a_lost_write(la
     console = Console(file=output, width=120)
     with Screen(console, 1000) as screen:
         journey = Journey(lab.cloud, screen, tmp_path, seed=1)
-        verdict = journey.run()
-    print_report(console, verdict, journey.stages, journey.turns)
+        run = journey.run()
+    print_report(console, run)
+    verdict = run.verdict
     assert verdict.clean, output.getvalue()
     assert verdict.acknowledged > 2000
     assert verdict.refusals.writes > 0
-    assert [turn.to for turn in journey.turns] == ["twin", "source", "twin"]
-    assert len(journey.stages) > len(STEPS)
+    assert [turn.to for turn in run.turns] == ["twin", "source", "twin"]
+    assert len(run.stages) > len(STEPS)
