@@ -63,7 +63,7 @@ class Installation:
         if not found:
             raise Refused(
                 f"Stack {self.stack.name} has no {logical_id}: it is {self.stack.status}.",
-                "Deploy the installer again.",
+                way_on="Deploy the installer again.",
             )
         return found
 
@@ -128,7 +128,7 @@ class Cloud:
         if not found:
             raise Refused(
                 "EncryptMigrate is not installed in this account and region.",
-                "Install it once with `sam build && sam deploy` in the project's folder.",
+                way_on="Install it once with `sam build && sam deploy` in the project's folder.",
             )
         stack = self.stack(next(iter(found.values())))
         return Installation(stack, frozenset(found), self._physical_ids(stack.stack_id))

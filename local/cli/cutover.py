@@ -8,12 +8,13 @@ container that is replaced, another stack) has let it through. Nothing is lost: 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from local.cli.changes import Change, What
 from local.cli.rollout import rollout
+from local.cli.unnamed import unnamed
 from local.cli.writers import FOR_EVER, writer
 from migration.ids import twin_id
 from migration.intrinsics import is_mapping, mentioned
@@ -33,9 +34,16 @@ class Refused:
     shorten: str
 
 
-def refused_services(found: Iterable[Change], template: Mapping[str, Any], tables: Iterable[Table]) -> list[Refused]:
-    """Everything whose writes are refused, the longest first; `found` is what the cutover changes in the template."""
-    services = [*_of_resources(found, template), *_of_exports(template, {table.id for table in tables})]
+def refused_services(
+    found: Sequence[Change], permitted: Iterable[Change], template: Mapping[str, Any], tables: Iterable[Table]
+) -> list[Refused]:
+    """Everything whose writes are refused, the longest first; `found` is what the cutover changes in the template,
+    `permitted` what stage replicate changes."""
+    services = [
+        *_of_resources(found, template),
+        *_of_exports(template, {table.id for table in tables}),
+        *_of_names_from_elsewhere(permitted, found, template),
+    ]
     return sorted(
         services, key=lambda service: (-(math.inf if service.most is None else service.most), service.logical_id)
     )
@@ -49,6 +57,22 @@ def _of_resources(found: Iterable[Change], template: Mapping[str, Any]) -> Itera
                 change.logical_id, change.type, change.tables, kind.least, kind.most, kind.why, kind.shorten
             )
             yield _slowed(service, template)
+
+
+def _of_names_from_elsewhere(
+    permitted: Iterable[Change], found: Iterable[Change], template: Mapping[str, Any]
+) -> Iterator[Refused]:
+    for service in unnamed(permitted, found, template):
+        yield Refused(
+            service.logical_id,
+            service.type,
+            service.tables,
+            0,
+            FOR_EVER,
+            f"it may use {', '.join(service.tables)}, but has the name from elsewhere than the template: as long as it "
+            "keeps that name, what it writes is refused",
+            "pass it the name with Ref, in an environment variable, before the cutover",
+        )
 
 
 def _slowed(service: Refused, template: Mapping[str, Any]) -> Refused:

@@ -36,7 +36,7 @@ def evidence(template: Template, deployed_stage: str | None, deployed: tuple[Clo
     if stage is not Stage.CLEANUP:
         said = "nothing says which" if stage is None else f"{stage.name.lower()} by {source}"
         raise Refused(
-            f"The deployed stage is not known to be cleanup: {said}.", f"{_WAY_ON} Name the stack with --stack."
+            f"The deployed stage is not known to be cleanup: {said}.", way_on=f"{_WAY_ON} Name the stack with --stack."
         )
     return Evidence(f"stage cleanup by {source}")
 
@@ -55,18 +55,18 @@ def _of_file(template: Template) -> Stage | None:
 def _of_stack(template: Template, cloud: Cloud, name: str) -> Evidence:
     stack = cloud.stack(name)
     if stack.status not in _DONE:
-        raise Refused(f"Stack {name} is {stack.status}: its cleanup is not done.", _WAY_ON)
+        raise Refused(f"Stack {name} is {stack.status}: its cleanup is not done.", way_on=_WAY_ON)
     original = plain(parse(cloud.template_of(name)))
     deployed = Template(template.path, "", original)
     given = stack.parameters.get(deployed.stage_parameter or "", deployed.transform_parameters.get("Stage"))
     stage = parse_stage(given)
     if stage is not Stage.CLEANUP:
         said = "at no stage" if stage is None else f"at stage {stage.name.lower()}"
-        raise Refused(f"Stack {name} is {said}, not at cleanup.", _WAY_ON)
+        raise Refused(f"Stack {name} is {said}, not at cleanup.", way_on=_WAY_ON)
     if not same(_tables_of(deployed), _tables_of(template)):
         raise Refused(
             f"{template.path} is not what is deployed in {name}: its tables differ.",
-            "Deploy the file at stage cleanup first, or take the file that was deployed.",
+            way_on="Deploy the file at stage cleanup first, or take the file that was deployed.",
         )
     return Evidence(f"stack {name} is {stack.status} at stage cleanup")
 

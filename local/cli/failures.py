@@ -23,13 +23,15 @@ class Exit(IntEnum):
 
 
 class CommandFailed(Exception):
-    """Base of everything a command ends with on purpose; `what` holds one line for each thing to say."""
+    """Base of everything a command ends with on purpose; `what` holds one line for each thing that is wrong, `way_on`
+    what to do about it where they do not say so themselves."""
 
     exit = Exit.NO
 
-    def __init__(self, *what: str) -> None:
+    def __init__(self, *what: str, way_on: str = "") -> None:
         self.what = what
-        super().__init__("\n".join(what))
+        self.way_on = way_on
+        super().__init__("\n".join([*what, way_on]).rstrip())
 
 
 class Refused(CommandFailed):

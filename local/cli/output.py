@@ -54,10 +54,13 @@ class Output:
     def failed(self, why: CommandFailed) -> None:
         """Why there is no answer."""
         if self.as_json:
-            self.answer({"error": type(why).__name__, "messages": list(why.what), "exit": int(why.exit)})
+            said = [*why.what, *filter(None, [why.way_on])]
+            self.answer({"error": type(why).__name__, "messages": said, "exit": int(why.exit)})
             return
         for line in why.what:
             self._errors.print(Text("✗ ", style="bold red").append(line, style="default"))
+        if why.way_on:
+            self._errors.print(Text(f"→ {why.way_on}", style="cyan"))
 
 
 def run(as_json: bool, body: Callable[[Output], Exit | None]) -> None:

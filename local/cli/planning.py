@@ -67,7 +67,7 @@ def plan(template: Template, copying: Copying | None = None) -> Plan:
         tuple(in_place(table) for table in tables),
         stages,
         turn_seconds(load, Waits()),
-        tuple(refused_services(stages[Stage.CUTOVER], template.fragment, tables)),
+        tuple(refused_services(stages[Stage.CUTOVER], stages[Stage.REPLICATE], template.fragment, tables)),
         (*template.warnings(), *near_limits(at)),
         copying,
     )

@@ -103,6 +103,7 @@ WRITES_NOTHING = (
     "AWS::Lambda::Permission",
     "AWS::Logs::",
     "AWS::Serverless::Connector",
+    "AWS::Serverless::SimpleTable",
     "Custom::Migration",
 )
 """Beginnings of types that name a table and never write it."""

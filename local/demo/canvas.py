@@ -112,9 +112,12 @@ class Panel:
 
     def line(self, points: Sequence[Point], style: str) -> None:
         """A point alone is drawn as a dot."""
-        at = [f"{self.canvas.x(x):.1f},{self.y(y):.1f}" for x, y in points]
-        if at:
-            ET.SubElement(self.canvas.svg, "polyline", {"class": f"line {style}", "points": " ".join([*at, at[-1]])})
+        at = [(f"{self.canvas.x(x):.1f}", f"{self.y(y):.1f}") for x, y in points]
+        if len(at) == 1:
+            ET.SubElement(self.canvas.svg, "circle", {"class": style, "cx": at[0][0], "cy": at[0][1], "r": "2"})
+        elif at:
+            drawn = {"class": f"line {style}", "points": " ".join(map(",".join, at))}
+            ET.SubElement(self.canvas.svg, "polyline", drawn)
 
 
 def steps(points: Sequence[Point], until: float) -> list[Point]:
@@ -124,11 +127,11 @@ def steps(points: Sequence[Point], until: float) -> list[Point]:
 
 
 def _step(most: float) -> float:
-    """The distance of two or three marks up to `most`: 1, 2 or 5, or a power of ten of these."""
+    """The distance of two to four marks up to `most`: 1, 2 or 5, or a power of ten of these."""
     size = 0.1
     while True:
         for each in (1, 2, 5):
-            if size * each * 3 >= most:
+            if size * each * 4 >= most:
                 return size * each
         size *= 10
 

@@ -82,8 +82,9 @@ class Watch:
             owner=_text(item, "Owner"),
             stage=int(_number(item, "Stage")),
             phase=_text(item.get("Turn", {}).get("M", {}), "Phase"),
-            copied=int(_number(population, "Items")),
-            compared=self._compared(execution) if execution else 0,
+            copied=self._done(execution, "copy"),
+            # It goes through both tables.
+            compared=self._done(execution, "compare") // 2,
             copying=_text(population, "State"),
             comparing=_text(comparison, "State"),
             to_twin=register.progress(self.pair, Side.SOURCE),
@@ -92,18 +93,20 @@ class Watch:
         self.show(seen)
         return seen
 
-    def _compared(self, execution: str) -> int:
-        """Items looked at by the comparison that follows a copy; it goes through both tables, so the half of all."""
+    def _done(self, execution: str, part: str) -> int:
+        """Items that a part of the last population has gone through."""
+        if not execution:
+            return 0
         found = self.dynamodb.query(
             TableName=self.state_table,
             KeyConditionExpression="#pair = :pair AND begins_with(#item, :segments)",
             ExpressionAttributeNames={"#pair": "Pair", "#item": "Item"},
             ExpressionAttributeValues={
                 ":pair": {"S": self.pair},
-                ":segments": {"S": f"segment#{execution}#compare-"},
+                ":segments": {"S": f"segment#{execution}#{part}"},
             },
         )
-        return int(sum(_number(segment, "Items") for segment in found["Items"])) // 2
+        return int(sum(_number(segment, "Items") for segment in found["Items"]))
 
     def _note_turn(self, turn: Mapping[str, Any]) -> None:
         sealed = self.turns.setdefault(_text(turn, "Request"), Sealed(_text(turn, "To")))

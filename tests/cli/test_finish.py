@@ -245,7 +245,7 @@ class TestCommand:
         ran = encrypt_migrate("finish", path, "--yes")
         assert ran.code == 1
         assert "not known to be cleanup" in ran.said
-        assert "Update the stack with stage cleanup" in ran.said
+        assert "→ Update the stack with stage cleanup" in ran.said
         assert encrypt_migrate("finish", path, "--yes", "--deployed-stage", "cleanup").code == 0
 
     def test_line_ends_and_the_byte_order_mark_are_kept(self, tmp_path: Path) -> None:

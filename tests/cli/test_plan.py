@@ -36,6 +36,8 @@ API = """
     Properties:
       Environment: {Variables: {TABLE: !Ref Users}}
 """
+CRUD = "{DynamoDBCrudPolicy: {TableName: !Ref Users}}"
+ALLOWED = "PolicyDocument: {Statement: [{Effect: Allow, Action: 'dynamodb:PutItem', Resource: !GetAtt Users.Arn}]}"
 
 
 def text(resources: str = API, rest: str = "", table: str = TABLE) -> str:
@@ -203,6 +205,28 @@ class TestCutover:
         assert found["Name"].most is None
         assert "NameEncrypted" in found["Name"].shorten
 
+    @pytest.mark.parametrize(
+        "role",
+        [
+            f"Role:\n    Type: AWS::IAM::Role\n    Properties: {{Policies: [{{{ALLOWED}}}]}}",
+            (
+                "Role: {Type: AWS::IAM::Role}\n"
+                f"  Policy:\n    Type: AWS::IAM::Policy\n    Properties: {{Roles: [!Ref Role], {ALLOWED}}}"
+            ),
+        ],
+        ids=["its role", "a policy of its role"],
+    )
+    def test_who_may_write_but_has_the_name_from_elsewhere_is_refused_until_that_changes(self, role: str) -> None:
+        found = refused(
+            f"\n  It:\n    Type: AWS::Lambda::Function\n    Properties: {{Role: !GetAtt Role.Arn}}\n  {role}\n"
+        )
+        assert [(each.logical_id, each.most) for each in found.values()] == [("It", None)]
+        assert "pass it the name with Ref" in found["It"].shorten
+
+    def test_so_is_a_function_with_policies_of_its_own(self) -> None:
+        found = refused(API.replace("Environment: {Variables: {TABLE: !Ref Users}}", f"Policies: [{CRUD}]"))
+        assert found["Api"].most is None
+
     def test_roles_alarms_and_scaling_write_nothing(self) -> None:
         dimensions = "{Dimensions: [{Name: TableName, Value: !Ref Users}]}"
         found = refused(f"\n  It:\n    Type: AWS::CloudWatch::Alarm\n    Properties: {dimensions}\n")
@@ -211,7 +235,8 @@ class TestCutover:
     def test_the_longest_come_first(self) -> None:
         parameter = "\n  It:\n    Type: AWS::SSM::Parameter\n    Properties: {Value: !Ref Users}\n"
         found = template(text(API + parameter))
-        services = refused_services(plan(found).stages[Stage.CUTOVER], found.fragment, found.tables())
+        stages = plan(found).stages
+        services = refused_services(stages[Stage.CUTOVER], stages[Stage.REPLICATE], found.fragment, found.tables())
         assert [service.logical_id for service in services] == ["It", "Api"]
 
 

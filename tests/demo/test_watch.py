@@ -9,7 +9,7 @@ from replication.register import Progress
 RECORD: Mapping[str, Any] = {
     "Owner": {"S": "source"},
     "Stage": {"N": "2"},
-    "Population": {"M": {"Execution": {"S": "job"}, "Items": {"N": "400"}, "State": {"S": "running"}}},
+    "Population": {"M": {"Execution": {"S": "job"}, "State": {"S": "running"}}},
     "Comparison": {"M": {"State": {"S": "running"}}},
 }
 
@@ -52,7 +52,7 @@ def turn(request: str, **more: float) -> Mapping[str, Any]:
 def test_progress_and_owner_are_shown() -> None:
     watching, shown = watch(RECORD)
     watching.look()
-    assert shown == [Seen("source", 2, "", 400, 12, "running", "running", to_twin=LATE)]
+    assert shown == [Seen("source", 2, "", 9, 12, "running", "running", to_twin=LATE)]
 
 
 def test_before_there_is_a_record_nothing_is_shown() -> None:

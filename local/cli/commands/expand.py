@@ -80,7 +80,8 @@ def _before_ours(template: Template) -> list[Any]:
 
 
 def _printed(value: Any, format_: Format) -> str:
-    return to_json(value) if format_ is Format.JSON else to_yaml(value)
+    text = to_json(value) if format_ is Format.JSON else to_yaml(value)
+    return text.rstrip("\n") + "\n"
 
 
 def _show_difference(output: Output, template: Template, stages: tuple[str, str], format_: Format) -> None:

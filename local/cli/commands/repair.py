@@ -72,7 +72,7 @@ def _require_possible(reports: list[Report]) -> None:
         if not pair.populated:
             raise Refused(
                 f"{pair.twin.name} has not been populated: there is nothing to repair yet.",
-                "Set the stage to populate; to begin a failed copy anew, go to replicate and to populate again.",
+                way_on="Set the stage to populate; to begin a failed copy anew, go to replicate and to populate again.",
             )
 
 
