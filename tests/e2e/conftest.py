@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -35,8 +36,8 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    # The watchdog's minute is ten seconds here.
-    with Cloud(Settings(schedule_minute=10.0), folder=tmp_path_factory.mktemp("cloud")) as cloud:
+    # The watchdog's minute is ten seconds here. What does not depend on each other begins, and is rolled back, in any order.
+    with Cloud(Settings(schedule_minute=10.0, shuffle=1), folder=tmp_path_factory.mktemp("cloud")) as cloud:
         installed = build_and_deploy(cloud, WAITS)
         account = cloud.tenant(cloud.account)
         yield Lab(cloud, account, installed["StateTable"], package(account))
@@ -112,29 +113,36 @@ class Run:
         return verdict
 
 
+@contextmanager
+def running(
+    lab: Lab,
+    folder: Path,
+    name: str,
+    *,
+    items: int = 200,
+    body: str | None = None,
+    seed: int = 1,
+    clients: int = 8,
+    pace: float = 0.05,
+) -> Iterator[Run]:
+    """The example as stack `name` at stage off, items in it, clients at work until the end."""
+    example = Example(lab.account, body or lab.body, name, {"Runtime": runtime()})
+    created = example.deploy("off")
+    (folder / name).mkdir()
+    with Traffic(lab.account, example.the("Api"), folder / name, seed, clients, pace) as traffic:
+        keys = traffic.load(items)
+        traffic.start(keys)
+        yield Run(lab, example, traffic, keys, created.stack_id)
+
+
 Begin = Callable[..., Run]
 
 
 @pytest.fixture
 def begin(lab: Lab, tmp_path: Path) -> Iterator[Begin]:
-    """Starts runs: the example at stage off, items in it, clients at work."""
-    running: list[Traffic] = []
-
-    def start(items: int = 200, *, body: str | None = None, seed: int = 1, pace: float = 0.05) -> Run:
-        name = f"users-{next(_numbers)}"
-        example = Example(lab.account, body or lab.body, name, {"Runtime": runtime()})
-        created = example.deploy("off")
-        folder = tmp_path / name
-        folder.mkdir()
-        traffic = Traffic(lab.account, example.the("Api"), folder, seed, pace=pace).__enter__()
-        running.append(traffic)
-        keys = traffic.load(items)
-        traffic.start(keys)
-        return Run(lab, example, traffic, keys, created.stack_id)
-
-    yield start
-    for traffic in running:
-        traffic.__exit__()
+    """Starts runs, under a name of their own; the arguments are those of `running`."""
+    with ExitStack() as all_of_them:
+        yield lambda **options: all_of_them.enter_context(running(lab, tmp_path, f"users-{next(_numbers)}", **options))
 
 
 def changed(body: str, change: Callable[[Any], None]) -> str:
