@@ -36,7 +36,7 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    # The watchdog's minute is ten seconds here. What does not depend on each other begins, and is rolled back, in any order.
+    # The watchdog's minute is ten seconds here. Stacks begin and roll back in any order that dependencies allow.
     with Cloud(Settings(schedule_minute=10.0, shuffle=1), folder=tmp_path_factory.mktemp("cloud")) as cloud:
         installed = build_and_deploy(cloud, WAITS)
         account = cloud.tenant(cloud.account)
