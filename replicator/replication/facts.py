@@ -43,8 +43,8 @@ class Gatherer:
         health = self.mappings.health(pair)
         return Facts(
             at=self.clock(),
-            mapping_problems=health.not_enabled,
-            last_results=health.last_results,
+            mapping_problems=list(health.not_enabled.values()),
+            last_results=list(health.last_results.values()),
             progress={side: self.register.progress(pair.pair_id, side) for side in Side},
             work=self.register.work(pair.pair_id),
             throttles=self._sum("AWS/Lambda", "Throttles", function, _THROTTLED_WITHIN),

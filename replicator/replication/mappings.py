@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Health:
-    """What is wrong with the mappings of a pair, in sentences."""
+    """What is wrong with the mappings of a pair, in sentences, by the side whose stream they read."""
 
-    not_enabled: list[str]  # mappings that read nothing
-    last_results: list[str]  # mappings whose last batch was not done: it failed, or a turn put it off
+    not_enabled: dict[Side, str]  # mappings that read nothing
+    last_results: dict[Side, str]  # mappings whose last batch was not done: it failed, or a turn put it off
+
+    @property
+    def problems(self) -> list[str]:
+        """All of it."""
+        return [*self.not_enabled.values(), *self.last_results.values()]
 
 
 class Mappings:
@@ -29,26 +34,25 @@ class Mappings:
 
     def problems(self, pair: Pair) -> list[str]:
         """What is wrong with the mappings of both directions, in sentences."""
-        health = self.health(pair)
-        return [*health.not_enabled, *health.last_results]
+        return self.health(pair).problems
 
     def health(self, pair: Pair) -> Health:
         """How the mappings of both directions are."""
-        not_enabled, last_results = [], []
+        health = Health({}, {})
         for side in Side:
             which = f"The event source mapping {pair.mapping(side)} that reads the stream of {pair.table(side).name}"
             try:
                 found = self._client.get_event_source_mapping(UUID=pair.mapping(side))
             except ClientError as error:
-                not_enabled.append(f"{which} cannot be seen: {error}.")
+                health.not_enabled[side] = f"{which} cannot be seen: {error}."
                 continue
             result = str(found.get("LastProcessingResult", ""))
             if found.get("State") != "Enabled":
                 reason = found.get("StateTransitionReason", "no reason given")
-                not_enabled.append(f"{which} is {found.get('State')}, not Enabled ({reason}): enable it.")
+                health.not_enabled[side] = f"{which} is {found.get('State')}, not Enabled ({reason}): enable it."
             elif result.startswith("PROBLEM"):
-                last_results.append(f"{which} says {result!r}: look into the log of the replicator function.")
-        return Health(not_enabled, last_results)
+                health.last_results[side] = f"{which} says {result!r}: look into the log of the replicator function."
+        return health
 
     def state(self, uuid: str) -> str:
         """Lambda's word for a mapping's state: Enabled, Creating, Disabled …; `Gone` when there is none."""

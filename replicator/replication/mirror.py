@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from replication.errors import AccessRefused, ItemRejected, PoisonRecord, ReplicationError, UnknownPair
 from replication.pair import Damage, Pair, Side
 from replication.records import Batch, Change, by_key, keys_from, read, rounds
+from replication.stream import FORGOTTEN_AFTER
 from replication.values import identity
 
 if TYPE_CHECKING:
@@ -138,12 +139,28 @@ class Mirror:
             self._state.note_failure(pair.pair_id, self._clock())
         if stop is None:
             lag = self._register.note_progress(held)
+            if lag > FORGOTTEN_AFTER:
+                self._note_forgotten(pair, side)
             self._register.end(held)
             return Outcome(len(records), written, lag=lag)
         if isinstance(stop.error, AccessRefused) and self._only_put_off(held):
             self._register.put_off(held)
             return Outcome(len(records), put_off=True, failed=held.name, error=stop.error)
         return self._fail(held, stop, records, written)
+
+    def _note_forgotten(self, pair: Pair, side: Side) -> None:
+        """Records that nearly expired before they came here tell of others, before them, that did."""
+        what = (
+            f"The mirror of {pair.table(side).name} was more than {FORGOTTEN_AFTER / 3600:.0f} hours behind, and its "
+            "stream forgets what is older than 24: the other table may lack writes. A comparison follows; then repair "
+            "what it finds."
+        )
+        compared_at = pair.comparison.started_at if pair.comparison else 0.0
+        now = self._clock()
+        if any(known.what == what and known.at > compared_at for known in pair.damage):
+            self._state.note_failure(pair.pair_id, now)  # a comparison counts from when the mirror has caught up
+        else:
+            self._state.note_damage(pair.pair_id, Damage(now, what))
 
     def _only_put_off(self, held: Registered) -> bool:
         """Whether a refusal comes from a turn that has begun meanwhile, or from a policy that has yet to spread."""

@@ -195,6 +195,7 @@ class Pair:
     paused: str | None = None
     marked_at: float | None = None  # of the turn that made the owner the owner: see Turn
     looked_at: float | None = None  # likewise: what is older on the owner's stream is in both tables
+    unread_since: Mapping[Side, float] = field(default_factory=dict)  # since when a side's stream may not be read
 
     def table(self, side: Side) -> Table:
         """The table of a side."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
+# Seconds after which a stream may soon have forgotten a record: it keeps records for 24 hours.
+FORGOTTEN_AFTER = 23 * 3600.0
 _BUSY = {
     "InternalServerError",
     "LimitExceededException",

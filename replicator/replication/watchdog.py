@@ -12,6 +12,7 @@ from replication.machines import PopulationJob
 from replication.pair import Damage, Pair, PopulationState, Side
 from replication.register import Standing
 from replication.segments import Mode
+from replication.stream import FORGOTTEN_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from replication.access import Access
     from replication.answer import Answers
     from replication.machines import Machines
+    from replication.mappings import Health as MappingHealth
     from replication.mappings import Mappings
     from replication.register import Register
     from replication.state import State
@@ -72,6 +74,7 @@ class Watchdog:
 
     def _look_after(self, pair: Pair) -> Health:
         now = self.clock()
+        mappings = self.mappings.health(pair)
         if pair.turn is not None and pair.turn.lease_until < now:
             self.log("A turn has not said that it lives.", {"pair": pair.pair_id, "phase": str(pair.turn.phase)})
             self.machines.recover(pair.pair_id, pair.token, now)
@@ -80,8 +83,9 @@ class Watchdog:
         self._answer_late(pair, now)
         if pair.turn is None:
             self._look_at_policies(pair, now)
-            self._compare_again(pair, now)
-        return self._health(pair, now)
+            self._look_at_streams(pair, mappings, now)
+            self._compare_again(pair, mappings, now)
+        return self._health(pair, mappings, now)
 
     def _answer_late(self, pair: Pair, now: float) -> None:
         """CloudFormation waits for an hour at most; a longer copy goes on behind an update that has succeeded."""
@@ -133,9 +137,25 @@ class Watchdog:
                 self.log("A policy was changed from outside.", {"pair": pair.pair_id, "table": table})
                 self.state.note_damage(pair.pair_id, Damage(now, what))
 
-    def _compare_again(self, pair: Pair, now: float) -> None:
+    def _look_at_streams(self, pair: Pair, mappings: MappingHealth, now: float) -> None:
+        """What nobody reads for a day is gone from a stream, and the mirror never hears of it."""
+        unwell = mappings.not_enabled.keys() | mappings.last_results.keys()
+        since = {side: pair.unread_since.get(side, now) for side in unwell}
+        if since != pair.unread_since:
+            self.state.change(pair.pair_id, UnreadSince=since)
+        if now - since.get(pair.owner, now) < FORGOTTEN_AFTER:
+            return
+        what = (
+            f"The stream of {pair.table(pair.owner).name} may not have been read for {FORGOTTEN_AFTER / 3600:.0f} "
+            "hours, and it forgets what is older than 24: the other table may lack writes. Get the mapping going; a "
+            "comparison follows, then repair what it finds."
+        )
+        if not any(known.what == what and known.at > since[pair.owner] for known in pair.damage):
+            self.state.note_damage(pair.pair_id, Damage(now, what))
+
+    def _compare_again(self, pair: Pair, mappings: MappingHealth, now: float) -> None:
         """A comparison that failures have made void is made again, once nothing fails any more."""
-        if not pair.populated or pair.compared:
+        if not pair.populated or pair.compared or pair.owner in mappings.not_enabled:
             return
         last, failed_at = pair.comparison, pair.failed_at or 0.0
         if last is not None and last.differences and last.started_at > failed_at:
@@ -151,7 +171,7 @@ class Watchdog:
     def _failing(self, pair: Pair) -> int:
         return sum(one.standing is Standing.FAILED for one in self.register.work(pair.pair_id))
 
-    def _health(self, pair: Pair, now: float) -> Health:
+    def _health(self, pair: Pair, mappings: MappingHealth, now: float) -> Health:
         turn = pair.turn
         refusing = turn is not None and turn.sealed_at is not None and turn.opened_at is None
         return Health(
@@ -160,7 +180,7 @@ class Watchdog:
             failing=self._failing(pair),
             damaged=any(known.at >= (pair.comparison.started_at if pair.comparison else 0) for known in pair.damage),
             paused=pair.paused is not None,
-            unhealthy=len(self.mappings.problems(pair)) if pair.turn is None and pair.stage < 4 else 0,
+            unhealthy=len(mappings.problems) if pair.turn is None and pair.stage < 4 else 0,
             turning_for=now - turn.started_at if turn else 0.0,
             refusing_for=now - turn.sealed_at if refusing and turn and turn.sealed_at else 0.0,
         )

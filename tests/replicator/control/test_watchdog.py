@@ -158,6 +158,45 @@ class TestPolicies:
         assert world.pair.damage == ()
 
 
+class TestStreams:
+    """Time passes, and the mapping of a side is as it is."""
+
+    def pass_by(self, world: World, machines: Started, hours: int, mapping: str = "mapping", **state: str) -> None:
+        world.account.mappings[mapping] = {"State": "Enabled"} | state
+        watchdog(world, machines).run()
+        world.account.now += hours * 3600
+        watchdog(world, machines).run()
+
+    @pytest.mark.parametrize(
+        "state", [{"State": "Disabled"}, {"LastProcessingResult": "PROBLEM: Function call failed"}]
+    )
+    def test_one_that_nobody_reads_for_a_day_has_forgotten_writes_and_the_comparison_is_void(
+        self, world: World, machines: Started, state: dict[str, str]
+    ) -> None:
+        self.pass_by(world, machines, 22, **state)
+        assert (world.pair.damage, world.pair.compared) == ((), True)
+        self.pass_by(world, machines, 8, **state)
+        assert ["stream of Users may not have been read" in one.what for one in world.pair.damage] == [True]
+        assert not world.pair.compared
+
+    def test_one_that_is_read_again_in_time_has_not(self, world: World, machines: Started) -> None:
+        for _ in range(3):
+            self.pass_by(world, machines, 20, State="Disabled")
+            self.pass_by(world, machines, 1)
+        assert (world.pair.damage, world.pair.compared, world.pair.unread_since) == ((), True, {})
+
+    def test_of_the_other_table_holds_nothing_but_echoes(self, world: World, machines: Started) -> None:
+        self.pass_by(world, machines, 30, "reverse-mapping", State="Disabled")
+        assert world.pair.damage == ()
+
+    def test_is_compared_only_when_it_is_read_again(self, world: World, machines: Started) -> None:
+        self.pass_by(world, machines, 30, State="Disabled")
+        self.pass_by(world, machines, 1, State="Disabled")
+        assert machines.jobs == []
+        self.pass_by(world, machines, 0)
+        assert [job.mode for job in machines.jobs] == [Mode.COMPARE]
+
+
 class TestComparison:
     def test_that_a_failure_has_made_void_is_made_again_when_nothing_fails(
         self, world: World, machines: Started

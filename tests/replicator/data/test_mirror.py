@@ -363,6 +363,16 @@ class TestRegister:
             assert progress is not None
             assert (progress.lag, progress.late_at) == (0.0, late_at)
 
+    def test_a_batch_that_had_nearly_expired_tells_of_others_that_have_and_voids_comparisons(self) -> None:
+        with world() as at:
+            day = 24 * 3600
+            for number, age in enumerate((day / 2, day - 60, day - 50, day - 40)):
+                at.time.now += 1
+                at.mirror(record(number, "a", str(number), at=at.time.now - age))
+            pair = at.state.pair(PAIR_ID)
+            assert ["more than 23 hours behind" in one.what for one in pair.damage] == [True]  # told once
+            assert pair.failed_at == at.time.now  # and void up to the last of them
+
     def test_progress_is_noted_once_a_second(self) -> None:
         with world() as at:
             for number in range(5):
