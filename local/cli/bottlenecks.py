@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from local.cli import limits
 from local.cli.capacity import Estimate
 from local.cli.prices import Prices
-from replication.segments import WORKERS_AT_ONCE, how_many
+from replication.segments import WORKERS_AT_ONCE
 
 DAY = 86400.0
 PATIENCE_SECONDS = 3 * DAY
@@ -76,7 +76,7 @@ def _of_the_mirror(estimate: Estimate) -> list[Limit]:
 
 def _of_the_copy(estimate: Estimate) -> list[Limit]:
     load = estimate.load
-    segments = how_many(load.items, load.size, load.write_rate)
+    segments = load.segments
     calls = max(phase.invocations for phase in estimate.phases) / segments
     return [
         Limit(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from local.cli import limits
 from local.cli.prices import Prices
 from replication.segments import WORKERS_AT_ONCE, how_many
+from replication.share import OF_OTHER, OF_OWNER
 from replication.waits import Waits
 
 
@@ -59,6 +60,14 @@ class Load:
     def scan_units(self) -> float:
         """Of scanning one item, eventually consistent: a page is summed up before it is rounded."""
         return self.item_bytes / limits.READ_UNIT_BYTES / 2
+
+    @property
+    def segments(self) -> int:
+        """Into how many the population divides it."""
+        shares = [given.reads * share for given, share in ((self.source, OF_OWNER), (self.twin, OF_OTHER)) if given]
+        if self.twin:
+            shares.append(self.twin.writes * OF_OTHER)
+        return how_many(self.items, self.size, self.write_rate or (max(1, int(min(shares))) if shares else None))
 
     @property
     def partitions(self) -> int:
@@ -143,7 +152,7 @@ def _copy(load: Load) -> Phase:
     bounds = (
         _workers(load, limits.COPY_ITEMS_PER_SECOND),
         *([Bound("the option WriteRate", load.write_rate)] if load.write_rate else []),
-        *_read_bounds("the source's read capacity", load.source, load, reads),
+        *_read_bounds("the source's read capacity", load.source, load, reads, 1.0 if load.write_rate else OF_OWNER),
     )
     seconds, held_by, rate = _time(load, bounds, twin_writes=True)
     return _phase("copy", load, (seconds, held_by, rate), reads, load.write_units * (1 + load.indexes))
@@ -151,36 +160,36 @@ def _copy(load: Load) -> Phase:
 
 def _comparison(load: Load) -> tuple[Phase, Phase]:
     """Every item of one table looked up in the other, and the other way round; few keys are looked at again."""
-    reads = load.scan_units + load.read_units / 2
+    scan, look_up = load.scan_units, load.read_units / 2
     phases = []
-    for name in ("compare the source", "compare the twin"):
+    for name, source, twin in (("compare the source", scan, look_up), ("compare the twin", look_up, scan)):
         bounds = (
             _workers(load, limits.COMPARE_ITEMS_PER_SECOND),
-            *_read_bounds("the source's read capacity", load.source, load, max(load.scan_units, load.read_units / 2)),
-            *_read_bounds("the twin's read capacity", load.twin, load, max(load.scan_units, load.read_units / 2)),
+            *_read_bounds("the source's read capacity", load.source, load, source, OF_OWNER),
+            *_read_bounds("the twin's read capacity", load.twin, load, twin, OF_OTHER),
         )
-        phases.append(_phase(name, load, _time(load, bounds, twin_writes=False), reads, 0.0))
+        phases.append(_phase(name, load, _time(load, bounds, twin_writes=False), scan + look_up, 0.0))
     return phases[0], phases[1]
 
 
 def _phase(name: str, load: Load, time: tuple[float, str, float], reads: float, writes: float) -> Phase:
     seconds, held_by, rate = time
-    segments = how_many(load.items, load.size, load.write_rate)
+    segments = load.segments
     at_once = min(segments, WORKERS_AT_ONCE)
     invocations = max(segments, math.ceil(seconds * at_once / limits.INVOCATION_SECONDS))
     return Phase(name, seconds, held_by, rate, invocations, load.items * reads, load.items * writes)
 
 
 def _workers(load: Load, items_per_second: float) -> Bound:
-    segments = how_many(load.items, load.size, load.write_rate)
+    segments = load.segments
     each = min(items_per_second, limits.WORKER_BYTES_PER_SECOND / max(1, load.item_bytes))
     return Bound("the workers", min(segments, WORKERS_AT_ONCE) * each)
 
 
-def _read_bounds(name: str, given: Provisioned | None, load: Load, units: float) -> Iterator[Bound]:
-    """Units for so many items: what was provisioned, or what a table of this size gives on demand, up to its quota."""
+def _read_bounds(name: str, given: Provisioned | None, load: Load, units: float, share: float) -> Iterator[Bound]:
+    """Units for so many items: our share of what was provisioned, or what a table of this size gives on demand."""
     capacity = (
-        given.reads
+        given.reads * share
         if given is not None
         else min(limits.TABLE_QUOTA, max(limits.FRESH_READS, load.partitions * limits.PARTITION_READS))
     )
@@ -217,7 +226,10 @@ def _write_capacity(load: Load) -> Iterator[tuple[float, float]]:
 
 def _left_over(capacity: float, load: Load) -> float:
     """Items per second that the copy may write beside the mirror; never quite nothing, so that a time comes out."""
-    return max(1.0, (capacity - load.live_writes * load.write_units) / load.write_units)
+    left = capacity - load.live_writes * load.write_units
+    if load.twin is not None and load.write_rate is None:
+        left = min(left, capacity * OF_OTHER)
+    return max(1.0, left / load.write_units)
 
 
 def _mirroring(load: Load, phases: tuple[Phase, ...]) -> Mirroring:
@@ -246,7 +258,7 @@ def _calls(records_per_second: float, shards: int) -> float:
 def _costs(load: Load, phases: tuple[Phase, ...], mirroring: Mirroring, prices: Prices) -> dict[str, float]:
     days = sum(phase.seconds for phase in phases) / 86400
     gigabytes = load.size / 1024**3
-    segments = how_many(load.items, load.size, load.write_rate)
+    segments = load.segments
     workers = sum(phase.seconds for phase in phases) * min(segments, WORKERS_AT_ONCE)
     calls = sum(phase.invocations for phase in phases)
     live = load.live_writes * load.write_units * (1 + load.indexes) * days * 86400

@@ -6,12 +6,13 @@ A step may be repeated: a job that is planned again goes on as it was planned fi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from replication.errors import ReplicationError
 from replication.pair import Comparison, PopulationState
 from replication.register import Standing
 from replication.segments import Mode, Part, Plan, Position, how_many
+from replication.share import OF_OTHER, OF_OWNER, Kind, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +48,7 @@ class Population:
         """
         pair = self._means.state.pair(pair_id)
         found = self._means.tables.describe(pair.table(pair.owner).name, deadline)
+        other = self._means.tables.describe(pair.table(pair.owner.other).name, deadline)
         plan = self._means.segments.keep_plan(
             pair_id,
             job,
@@ -57,7 +59,7 @@ class Population:
                 twin_id=pair.twin.table_id,
                 mode=mode,
                 planned_at=self._means.patience.clock(),
-                segments=how_many(found["ItemCount"], found["TableSizeBytes"], pair.write_rate),
+                segments=how_many(found["ItemCount"], found["TableSizeBytes"], pair.write_rate or _share(found, other)),
                 expected=found["ItemCount"],
             ),
         )
@@ -112,6 +114,16 @@ class Population:
             died = one.standing is Standing.RUNNING and one.deadline < before
             if failed or died:
                 self._means.register.forget_attempt(one)
+
+
+def _share(owner: Mapping[str, Any], other: Mapping[str, Any]) -> int | None:
+    """The units per second that all workers together may take; None when neither table's capacity is bounded."""
+    found = (
+        *allowed(owner, Kind.READ, OF_OWNER).values(),
+        *allowed(other, Kind.READ, OF_OTHER).values(),
+        *allowed(other, Kind.WRITE, OF_OTHER).values(),
+    )
+    return max(1, int(min(found))) if found else None
 
 
 def _summed(plan: Plan, found: Mapping[Part, Sequence[Position]]) -> Conclusion:

@@ -99,13 +99,16 @@ class Position:
     limit: int = FIRST_LIMIT
 
 
-def how_many(items: int, size: int, write_rate: int | None) -> int:
-    """Into how many segments a table of so many items and bytes is divided; 4 when its size is not known yet."""
+def how_many(items: int, size: int, rate: int | None) -> int:
+    """Into how many segments a table of so many items and bytes is divided; 4 when its size is not known yet.
+
+    `rate`: how many items or units per second all workers together may take, if that is bounded.
+    """
     if not items:
         return 4
     wanted = max(math.ceil(items / ITEMS_PER_SEGMENT), math.ceil(size / BYTES_PER_SEGMENT))
-    if write_rate is not None:  # each worker's share must still be worth an invocation
-        wanted = min(wanted, max(1, write_rate // 25))
+    if rate is not None:  # each worker's share must still be worth an invocation
+        wanted = min(wanted, max(1, rate // 25))
     return min(wanted, MOST_SEGMENTS)
 
 

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from botocore.exceptions import ConnectionError as NoConnection
 
 from replication.errors import AccessRefused, ItemRejected, TableError, TableGone, Throttled, Unanswered
+from replication.share import Kind, Share
 from replication.values import Item, Write, identity, wire_size
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Tables:
         )
         self._repeat_unanswered = repeat_unanswered
         self.counts = Counts()
+        self.share = Share(patience)
 
     def write(self, table: str, writes: Sequence[Write], deadline: float, *, small: bool = False) -> list[Failure]:
         """Write each in no order; no key may come twice. Returns the writes that are not known to be done.
@@ -151,11 +153,11 @@ class Tables:
         pages: list[Page] = []
 
         def send(requests: list[Any]) -> list[Any]:
-            answer = self._call(table, "scan", TableName=table, **requests[0])
+            answer = self._metered(table, Kind.READ, "scan", TableName=table, **requests[0])
             pages.append(Page(answer["Items"], answer.get("LastEvaluatedKey"), _length(answer)))
             return []
 
-        self._until_done(table, [request], send, deadline)
+        self._until_done(table, [request], send, deadline, Kind.READ)
         return pages[0]
 
     def describe(self, table: str, deadline: float) -> Mapping[str, Any]:
@@ -187,12 +189,12 @@ class Tables:
 
     def _write_batch(self, table: str, batch: list[Write], deadline: float) -> list[Failure]:
         def send(requests: list[Any]) -> list[Any]:
-            answer = self._call(table, "batch_write_item", RequestItems={table: requests})
+            answer = self._metered(table, Kind.WRITE, "batch_write_item", RequestItems={table: requests})
             return _left(answer, "UnprocessedItems", table)
 
         requests = [_request(write) for write in batch]
         try:
-            self._until_done(table, requests, send, deadline)
+            self._until_done(table, requests, send, deadline, Kind.WRITE)
         except ItemRejected as error:
             if len(batch) == 1:
                 return [Failure(batch[0], error)]
@@ -206,11 +208,11 @@ class Tables:
 
         def send(keys: list[Any]) -> list[Any]:
             wanted = {table: {"Keys": keys, "ConsistentRead": consistent}}
-            answer = self._call(table, "batch_get_item", RequestItems=wanted)
+            answer = self._metered(table, Kind.READ, "batch_get_item", RequestItems=wanted)
             found.extend(answer.get("Responses", {}).get(table, []))
             return _left(answer, "UnprocessedKeys", table)
 
-        self._until_done(table, list(keys), send, deadline)
+        self._until_done(table, list(keys), send, deadline, Kind.READ)
         return found
 
     def _once(self, table: str, operation: str, deadline: float) -> Mapping[str, Any]:
@@ -224,15 +226,25 @@ class Tables:
         return answers[0]
 
     def _until_done(
-        self, table: str, requests: list[Any], send: Callable[[list[Any]], list[Any]], deadline: float
+        self,
+        table: str,
+        requests: list[Any],
+        send: Callable[[list[Any]], list[Any]],
+        deadline: float,
+        kind: Kind | None = None,
     ) -> None:
-        """Send the requests, then those that it returns as left over, until there are none. Raises a TableError."""
+        """Send the requests, then those that it returns as left over, until there are none. Raises a TableError.
+
+        `kind`: the units that this takes of the table; None for what takes none.
+        """
         attempt = 0
         reason = "it was not asked in time"
         while requests:
             before = len(requests)
             if self._patience.clock() >= deadline:
                 raise _out_of_time(table, reason)
+            if kind is not None and not self.share.wait(table, kind, deadline):
+                raise _out_of_time(table, "our share of its capacity was used up")
             try:
                 requests, reason = send(requests), "some were left unprocessed"
             except _Transient as error:
@@ -242,6 +254,11 @@ class Tables:
                 attempt = attempt + 1 if len(requests) == before else 1
                 if not self._patience.pause(attempt, deadline):
                     raise _out_of_time(table, reason)
+
+    def _metered(self, table: str, kind: Kind, operation: str, **request: Any) -> Any:
+        answer = self._call(table, operation, **request, **self.share.asked(table, kind))
+        self.share.spend(table, kind, answer)
+        return answer
 
     def _call(self, table: str, operation: str, **request: Any) -> Any:
         """One call. Raises _Transient, or the TableError that every further attempt would meet as well."""

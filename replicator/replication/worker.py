@@ -18,11 +18,13 @@ from replication.pace import Pace
 from replication.pair import PopulationState
 from replication.register import WORKER, Standing
 from replication.segments import WORKERS_AT_ONCE, Mode, Part
+from replication.share import OF_OTHER, OF_OWNER, Kind, allowed
 from replication.tables import Page
 from replication.values import digest, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
+    from typing import Any
 
     from replication.pair import Pair
     from replication.register import Register, Registered
@@ -35,7 +37,7 @@ ENOUGH_DIFFERENCES = 1000  # in one segment: more tell no more
 _HAND_OVER = 60.0  # seconds before the end of the invocation: no page is begun any more
 _TIME_TO_REPORT = 5.0
 _SHORT_PAGE, _LONG_PAGE = 2.0, 20.0  # seconds: between them a page's size is left as it is
-_SLOW_PAGE = 10.0  # seconds that a page may take for the sake of WriteRate
+_SLOW_PAGE = 10.0  # seconds that a page may take for the sake of WriteRate, or of our share of the capacity
 _PAGE_LIMIT = 120.0  # seconds in which a page is done or comes again in smaller pieces
 _LARGEST_LIMIT = 5000
 _DIGESTS_KEPT = 10
@@ -196,11 +198,28 @@ class Worker:
         for table in (owner, other):
             if found[table.name]["TableId"] != table.table_id:
                 raise StaleWorker(f"Table {table.name} is not the one that this job was planned for.")
+        self._take_shares(pair, found)
         ends = Ends(owner.name, other.name, tuple(key["AttributeName"] for key in found[owner.name]["KeySchema"]))
         expiry = None if self._task.part is Part.COPY else tables.expiry_attribute(owner.name, until)
         looks_after = ONE_LOOK if self._mends else LOOKS_AFTER
         compare = Compare(tables, ends, self._means.patience, expiry, looks_after)
         return _On(ends, Copy(tables, ends, self._pace), compare)
+
+    def _take_shares(self, pair: Pair, described: Mapping[str, Mapping[str, Any]]) -> None:
+        """Hold this worker to its part of both tables' shares, as their capacity is now. WriteRate goes before it."""
+        at_once = min(self._task.of, WORKERS_AT_ONCE)
+        free = pair.write_rate is not None and self._task.part is Part.COPY
+        share = self._means.tables.share
+        share.allow({
+            (table, kind): allowed(described[table], kind, 0.0 if free else part / at_once)
+            for table, kind, part in (
+                (pair.table(pair.owner).name, Kind.READ, OF_OWNER),
+                (pair.table(pair.owner.other).name, Kind.READ, OF_OTHER),
+                (pair.table(pair.owner.other).name, Kind.WRITE, OF_OTHER),
+            )
+        })  # fmt: skip
+        if share.slowest is not None:
+            self._largest = min(self._largest, max(1, int(share.slowest * _SLOW_PAGE)))
 
     def _scan(self, on: _On, limit: int, after: Item | None) -> Page:
         table = on.ends.other if self._task.part is Part.COMPARE_OTHER else on.ends.owner
