@@ -1,6 +1,7 @@
 """One cloud with the installer, built from the project's own template, for all runs; every run has its own stack."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from local.cli.cloud import Cloud as CommandCloud
 from local.cloud import Account, Cloud, Settings
 from local.cloud.installer import build_and_deploy
 from local.cloud.stacks import Result, StackFailed
@@ -19,7 +21,9 @@ from local.demo.journey import WAITS, both_at_rest
 from local.traffic.check import Contents, Kind, Verdict, check
 from local.traffic.client import Keys
 from local.traffic.history import Outcome
+from local.traffic.service import trust_account
 from local.traffic.traffic import Traffic
+from tests.cli.running import Ran, encrypt_migrate
 
 _numbers = itertools.count(1)
 
@@ -31,7 +35,15 @@ class Lab:
     cloud: Cloud
     account: Account
     state_table: str
+    bucket: str  # of records that could not be mirrored
     body: str
+
+    def as_replicator(self) -> Any:
+        """A DynamoDB client with the rights of the mirror, which may write the table that follows."""
+        functions, iam = self.account.client("lambda"), self.account.client("iam")
+        role = functions.get_function_configuration(FunctionName="encrypt-migrate-Replicator")["Role"]
+        trust_account(iam, role)
+        return self.account.client("dynamodb", self.account.assume(role))
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +52,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with Cloud(Settings(schedule_minute=10.0, shuffle=1), folder=tmp_path_factory.mktemp("cloud")) as cloud:
         installed = build_and_deploy(cloud, WAITS)
         account = cloud.tenant(cloud.account)
-        yield Lab(cloud, account, installed["StateTable"], package(account))
+        bucket = installed["FailedRecordsBucketArn"].rpartition(":")[2]
+        yield Lab(cloud, account, installed["StateTable"], bucket, package(account))
 
 
 @dataclass(slots=True)
@@ -83,6 +96,23 @@ class Run:
         found: Mapping[str, Any] = dynamodb.get_item(TableName=self.lab.state_table, Key=key, ConsistentRead=True)
         item: Mapping[str, Any] = found.get("Item", {})
         return item
+
+    def command(self, *arguments: object) -> Ran:
+        """A command of encrypt-migrate, on this account."""
+        return encrypt_migrate(*arguments, cloud=CommandCloud(self.lab.account))
+
+    def repair(self) -> None:
+        """Bring over what differs, and wait until the tables have been found equal."""
+        began = time.time()
+        assert self.command("repair", self.example.name, "--yes").code == 0
+        eventually(lambda: self.compared(began) == 0, within=90)
+
+    def compared(self, since: float) -> int | None:
+        """How many keys the last comparison found different, if it began after `since`."""
+        found = self.record().get("Comparison", {}).get("M")
+        if found is None or float(found["StartedAt"]["N"]) < since or found["State"]["S"] != "complete":
+            return None
+        return int(found["Differences"]["N"]) if "Differences" in found else 0
 
     def owner(self) -> str:
         return str(self.record()["Owner"]["S"])
@@ -143,6 +173,14 @@ def begin(lab: Lab, tmp_path: Path) -> Iterator[Begin]:
     """Starts runs, under a name of their own; the arguments are those of `running`."""
     with ExitStack() as all_of_them:
         yield lambda **options: all_of_them.enter_context(running(lab, tmp_path, f"users-{next(_numbers)}", **options))
+
+
+def eventually(ask: Callable[[], object], within: float = 20.0) -> None:
+    """Returns as soon as `ask` is true; fails when it has not become so in time."""
+    deadline = time.monotonic() + within
+    while not ask():
+        assert time.monotonic() < deadline, f"not within {within} s"
+        time.sleep(0.2)
 
 
 def changed(body: str, change: Callable[[Any], None]) -> str:

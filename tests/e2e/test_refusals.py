@@ -1,24 +1,23 @@
 """A stage whose evidence is missing is refused: the update rolls back, the reason names the way on, traffic goes on.
 
-One stack serves the refusals of the cutover, another those of the cleanup: a refusal leaves everything as it was.
+A refusal leaves everything as it was, so one stack serves many of them and goes on afterwards. Refusals for want of a
+copy that failed or is stopped: test_population.py; for a record that cannot be mirrored: test_poison.py.
 """
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from local.cloud.stacks import delete, deploy
-from tests.e2e.conftest import Begin, changed
+import pytest
+
+from local.cloud.stacks import StackFailed, delete, deploy
+from replication.machines import Machines, PopulationJob
+from replication.segments import Mode
+from tests.e2e.conftest import Begin, Lab, Run, changed, eventually, running
 
 STRANGER = {"user": {"S": "stranger"}}
-
-
-def eventually(ask: Callable[[], bool], within: float = 20.0) -> None:
-    deadline = time.monotonic() + within
-    while not ask():
-        assert time.monotonic() < deadline, f"not within {within} s"
-        time.sleep(0.2)
 
 
 def with_export(body: str) -> str:
@@ -40,6 +39,18 @@ IMPORTER = json.dumps(
 )
 
 
+@pytest.fixture(scope="class")
+def populated(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run at populate. Whatever it is refused, it goes on to the cutover in the end, without a lost write."""
+    folder = tmp_path_factory.mktemp("refusals")
+    with running(lab, folder, "refusals", items=60, clients=4, pace=0.1) as run:
+        run.to("replicate", "populate")
+        yield run
+        run.to("cutover")
+        run.compare_at_rest()
+        run.finish(turns=1)
+
+
 class TestCutover:
     def test_needs_every_stage_before_it(self, begin: Begin) -> None:
         run = begin(items=60)
@@ -50,47 +61,61 @@ class TestCutover:
         assert "populat" in run.refused("cutover")
         run.finish(turns=0)
 
-    def test_needs_a_twin_with_no_less_capacity_than_the_source(self, begin: Begin) -> None:
-        run = begin(items=60)
-        run.to("replicate", "populate")
-        dynamodb = run.lab.account.client("dynamodb")
-
-        source = run.example.the("Users")
+    def test_needs_a_twin_with_no_less_capacity_than_the_source(self, populated: Run) -> None:
+        dynamodb, source = populated.lab.account.client("dynamodb"), populated.example.the("Users")
         dynamodb.update_table(TableName=source, ProvisionedThroughput={"ReadCapacityUnits": 9, "WriteCapacityUnits": 9})
-        assert "9 and 9" in run.refused("cutover")
+        assert "9 and 9" in populated.refused("cutover")
         dynamodb.update_table(TableName=source, ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1})
 
-        run.to("cutover")
-        run.compare_at_rest()
-        run.finish(turns=1)
+    def test_needs_mappings_that_nobody_has_switched_off_and_does_not_wait_for_them(self, populated: Run) -> None:
+        functions, mapping = populated.lab.account.client("lambda"), populated.example.the("UsersReplication")
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+        began = time.monotonic()
+        assert f"The event source mapping {mapping} is Disabled, not Enabled." in populated.refused("cutover")
+        assert time.monotonic() - began < 200  # one that is being made is waited for, up to four minutes
+        assert "Paused" not in populated.record()
+        functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+        eventually(lambda: functions.get_event_source_mapping(UUID=mapping)["State"] == "Enabled")
 
-    def test_is_refused_while_a_record_cannot_be_mirrored(self, begin: Begin, lab: Any) -> None:
-        """The twin has an index that the source has not, and one item does not fit it."""
-        run = begin(items=60, body=with_index_on_the_twin(lab.body))
-        run.to("replicate", "populate")
-        dynamodb, source = run.lab.account.client("dynamodb"), run.example.the("Users")
-        dynamodb.put_item(TableName=source, Item={**STRANGER, "mail": {"N": "1"}})
-        eventually(lambda: "FailedAt" in run.record())
-        assert "failed" in run.refused("cutover")
-        # put right, it is mirrored; the next comparison makes the pair clean again
-        dynamodb.put_item(TableName=source, Item={**STRANGER, "mail": {"S": "a@b"}})
-        dynamodb.delete_item(TableName=source, Key=STRANGER)  # the clients' history knows nothing of it
-        run.finish(turns=0)
+    def test_needs_equal_tables(self, populated: Run) -> None:
+        twin = populated.example.the("UsersEncrypted")
+        populated.lab.as_replicator().put_item(TableName=twin, Item=STRANGER)
+        compare(populated, differences=1)
+        assert "The last comparison found 1 keys that differ: run the repair" in populated.refused("cutover")
+        populated.repair()
+        found = populated.lab.account.client("dynamodb").get_item(TableName=twin, Key=STRANGER, ConsistentRead=True)
+        assert "Item" not in found
+
+    def test_a_gate_takes_in_only_tables_of_its_own_stack(self, populated: Run) -> None:
+        with pytest.raises(StackFailed) as refused:
+            deploy(populated.lab.account, "thief", gate_for(populated))
+        assert "is not the table Users of this stack" in refused.value.reason
+        delete(populated.lab.account, "thief")
+        assert populated.owner() == "source"
 
 
-def with_index_on_the_twin(body: str) -> str:
-    def add(template: Any) -> None:
-        index = {
-            "IndexName": "by-mail",
-            "KeySchema": [{"AttributeName": "mail", "KeyType": "HASH"}],
-            "Projection": {"ProjectionType": "ALL"},
-            "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
-        }
-        names = [{"AttributeName": name, "AttributeType": "S"} for name in ("user", "mail")]
-        properties = {"AttributeDefinitions": names, "GlobalSecondaryIndexes": [index]}
-        template["Resources"]["Users"]["Metadata"] = {"EncryptMigrate": {"Properties": properties}}
+def compare(run: Run, *, differences: int) -> None:
+    """Have both tables compared, as the watchdog does, until that finds so many differences."""
+    account, began = run.lab.account, time.time()
+    machine = f"arn:aws:states:{account.region}:{account.account}:stateMachine:encrypt-migrate-Population"
+    job = PopulationJob(run.pair, f"compare-{run.pair}-{began:.0f}", Mode.COMPARE)
+    Machines(account.client("stepfunctions"), "", machine).population(job)
+    eventually(lambda: run.compared(began) == differences, within=90)
 
-    return changed(body, add)
+
+def gate_for(run: Run) -> str:
+    """A template that wants to migrate the tables of another stack."""
+    names = {"Source": "Users", "Twin": "UsersEncrypted"}
+    mappings = {"Replication": "UsersReplication", "ReverseReplication": "UsersReverseReplication"}
+    properties = {
+        "ServiceToken": {"Fn::ImportValue": "EncryptMigrate-GateFunctionArn"},
+        "Version": "1",
+        "Stage": 1,
+        "SourceLogicalId": "Users",
+        "TwinLogicalId": "UsersEncrypted",
+        **{name: run.example.the(resource) for name, resource in (names | mappings).items()},
+    }
+    return json.dumps({"Resources": {"Gate": {"Type": "Custom::MigrationGate", "Properties": properties}}})
 
 
 class TestCleanup:
@@ -115,6 +140,21 @@ class TestCleanup:
         run.to("cleanup")
         run.finish(turns=1)
 
+    def test_needs_a_record_equal_tables_and_that_nobody_was_refused_lately(self, begin: Begin) -> None:
+        run = begin(items=60)
+        run.to("replicate", "populate", "cutover")
+        with without_record(run):
+            assert "restore the state table" in run.fails("cleanup")
+
+        run.lab.as_replicator().put_item(TableName=run.example.the("Users"), Item=STRANGER)
+        assert "1 keys that differ" in run.fails("cleanup")
+        run.repair()
+
+        with quiet_minutes(run.lab, "60"):  # and there were clients that the turn refused
+            assert "set WritersMoved: true" in run.fails("cleanup")
+            run.example.deploy("cleanup", body=changed(run.example.body, vouch))
+        run.finish(turns=1)
+
     def test_an_update_at_the_same_stage_changes_nothing(self, begin: Begin) -> None:
         run = begin(items=60)
         run.to("replicate", "populate", "cutover")
@@ -127,3 +167,31 @@ class TestCleanup:
         assert run.record()["Epoch"] == before
         run.to("cleanup")
         run.finish(turns=1)
+
+
+def vouch(template: Any) -> None:
+    template["Resources"]["Users"]["Metadata"] = {"EncryptMigrate": {"WritersMoved": True}}
+
+
+@contextmanager
+def without_record(run: Run) -> Iterator[None]:
+    """The state table has lost the pair's record meanwhile."""
+    dynamodb, record = run.lab.account.client("dynamodb"), run.record()
+    dynamodb.delete_item(TableName=run.lab.state_table, Key={name: record[name] for name in ("Pair", "Item")})
+    yield
+    dynamodb.put_item(TableName=run.lab.state_table, Item=record)
+
+
+@contextmanager
+def quiet_minutes(lab: Lab, minutes: str) -> Iterator[None]:
+    """The installation's WritersQuietMinutes, which are 0 for the other tests."""
+    functions, name = lab.account.client("lambda"), "encrypt-migrate-Worker"
+
+    def put(value: str) -> None:
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        environment = {"Variables": variables | {"WRITERS_QUIET_MINUTES": value}}
+        functions.update_function_configuration(FunctionName=name, Environment=environment)
+
+    put(minutes)
+    yield
+    put("0")
