@@ -12,13 +12,14 @@ from local.traffic.history import Outcome
 from tests.e2e.conftest import Begin, Lab, changed
 
 
-def test_all_the_way_back_to_off_and_forward_again(begin: Begin) -> None:
+def test_all_the_way_back_to_off_and_forward_again_twice(begin: Begin) -> None:
     run = begin()
-    run.to("replicate", "populate", "cutover", "populate", "replicate", "off")
-    assert run.example.resource("UsersEncrypted") is None
+    for _ in range(2):
+        run.to("replicate", "populate", "cutover", "populate", "replicate", "off")
+        assert run.example.resource("UsersEncrypted") is None
     run.to("replicate", "populate", "cutover", "cleanup")
     assert run.example.resource("Users") is None
-    run.finish(turns=3)
+    run.finish(turns=5)
 
 
 class TestAResourceOfTheSameUpdateFails:
@@ -112,6 +113,18 @@ def test_deleting_the_stack_at_replicate_leaves_nothing_of_the_migration(begin: 
     run.traffic.stop()
     delete(run.lab.account, run.example.name)
     assert run.record() == {}
+
+
+def test_deleting_the_stack_while_the_twin_is_owner_keeps_the_twin_and_every_write_in_it(begin: Begin) -> None:
+    run = begin(items=60)
+    run.to("replicate", "populate", "cutover")
+    twin = run.example.the("UsersEncrypted")
+    run.finish(turns=1)
+    before = run.traffic.contents(twin)
+    delete(run.lab.account, run.example.name)
+    assert run.record() == {}
+    assert run.traffic.contents(twin) == before
+    assert not may_write(stranger(run.lab.account, twin), twin)  # nobody takes it for a table that is in use
 
 
 class TestAWriterOutsideTheStack:
