@@ -5,7 +5,10 @@ import threading
 import time
 from typing import Any
 
-from tests.local.lab import Lab, eventually
+import pytest
+
+from local.cloud import stacks
+from tests.local.lab import PYTHON, Lab, eventually
 
 CODE = """
 import json, os, time
@@ -97,3 +100,32 @@ def handler(event, context):
         folders.append(json.loads(lab.client("lambda").invoke(FunctionName=name)["Payload"].read()))
     assert folders[0]["package"] == folders[1]["package"]
     assert folders[0]["folder"] != folders[1]["folder"]
+
+
+def test_what_a_template_reserves_is_the_most_that_runs_at_once(lab: Lab) -> None:
+    code = {"ZipFile": CODE}
+    properties = {
+        "Runtime": PYTHON,
+        "Handler": "index.handler",
+        "Code": code,
+        "Role": lab.role("reserved"),
+        "Timeout": 9,
+    }
+
+    def deploy(**more: Any) -> str:
+        resource = {"Type": "AWS::Lambda::Function", "Properties": {**properties, **more}}
+        template = {"Resources": {"Function": resource}, "Outputs": {"Name": {"Value": {"Ref": "Function"}}}}
+        return stacks.deploy(lab.account, "app", json.dumps(template)).outputs["Name"]
+
+    def reserved() -> Any:
+        return lab.client("lambda").get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+
+    name = deploy(ReservedConcurrentExecutions=0)
+    assert reserved() == 0
+    with pytest.raises(lab.client("lambda").exceptions.TooManyRequestsException):
+        lab.client("lambda").invoke(FunctionName=name)
+    deploy(ReservedConcurrentExecutions=3)
+    assert reserved() == 3
+    deploy(MemorySize=256)
+    assert reserved() is None
+    assert "FunctionError" not in lab.client("lambda").invoke(FunctionName=name, Payload="{}")

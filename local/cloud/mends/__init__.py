@@ -10,6 +10,7 @@ from local.cloud.mends import (
     actions,
     batches,
     changes,
+    concurrency,
     deployment,
     executions,
     expiry,
@@ -52,6 +53,7 @@ MENDS = (
     tables,
     scaling,
     # functions
+    concurrency,
     packages,
     failures,
     invocations,
