@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _TURN_RESERVE = 60.0  # seconds of a turn's invocation that are kept for undoing what it did
 
 # The alarms of the installer go by these names.
-logger = Logger(service="encrypt-migrate")
+logger = Logger(service="encrypt-migrate", version=os.environ.get("ENCRYPT_MIGRATE_VERSION"))
 metrics = Metrics(namespace="EncryptMigrate", service="encrypt-migrate")
 tracer = Tracer(service="encrypt-migrate")
 _wired: list[Wiring] = []
@@ -52,7 +52,7 @@ def _ends_at(context: LambdaContext) -> float:
     return Wiring.clock() + context.get_remaining_time_in_millis() / 1000
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever the environment says
 @tracer.capture_lambda_handler(capture_response=False)
 def mirror(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A batch of stream records; or {Probe: {Table, Key}}, a turn's question whether the replicator may write there."""
@@ -69,7 +69,7 @@ def mirror(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return outcome.response()
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)
 @tracer.capture_lambda_handler(capture_response=False)
 def gate(event: dict[str, Any], _context: LambdaContext) -> None:
     """A request of CloudFormation for one of our custom resources."""
@@ -114,7 +114,7 @@ def _softened(request: Request, reason: str) -> Verdict:
     return Verdict(success=going_back, reason=reason)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)
 @tracer.capture_lambda_handler(capture_response=False)
 def turn(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A task of the turn machine: {Action: turn, Order}, {Action: recover, Pair, …} or {Action: release, Pair}."""
@@ -140,7 +140,7 @@ def turn(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return {"Ended": str(ended), "Pair": pair, "HoldSeconds": math.ceil(crew.waits.hold)}
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)
 @tracer.capture_lambda_handler(capture_response=False)
 def work(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A task of the population machine: {Step: plan|segment|conclude|failed, Job, …}."""
@@ -171,7 +171,7 @@ def work(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     raise NotUnderstood(f"The population machine asks for {step!r}, which this function does not know.")
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)
 @tracer.capture_lambda_handler(capture_response=False)
 def watchdog(_event: dict[str, Any], _context: LambdaContext) -> None:
     """The schedule's minute."""

@@ -8,6 +8,7 @@ known here of migrations, records or streams.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,8 @@ _AGAIN = frozenset({
     "TransactionInProgressException",
 })  # fmt: skip
 _OF_THE_ITEM = frozenset({"ItemCollectionSizeLimitExceededException", "ValidationException"})
+# What DynamoDB's messages quote of an item: numbers that are none, sets with duplicates.
+_QUOTED = re.compile(r"(?<=numeric value: ).+|(?<=Input collection )\[.*]", re.DOTALL)
 
 _Given = TypeVar("_Given")
 _Done = TypeVar("_Done")
@@ -274,9 +277,9 @@ class Tables:
                     raise Unanswered(f"A write to table {table} got no answer ({type(error).__name__}).") from error
             raise _Transient(type(error).__name__) from error
         except ClientError as error:
-            raise _told_apart(table, operation, error) from error
-        except ParamValidationError as error:
-            raise ItemRejected(f"{operation} on table {table}: the client refuses to send the request.") from error
+            raise _told_apart(table, operation, error) from None  # what it quotes would be in every traceback
+        except ParamValidationError:  # likewise
+            raise ItemRejected(f"{operation} on table {table}: the client refuses to send the request.") from None
         except BotoCoreError as error:
             raise TableError(f"{operation} on table {table}: {type(error).__name__}: {error}") from error
 
@@ -290,7 +293,8 @@ def _told_apart(table: str, operation: str, error: ClientError) -> Exception:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _AGAIN or status >= 500:
         return _Transient(code)
-    message = f"{operation} on table {table}: {code}: {error.response.get('Error', {}).get('Message', '')[:300]}"
+    said = _QUOTED.sub("…", error.response.get("Error", {}).get("Message", ""))
+    message = f"{operation} on table {table}: {code}: {said[:300]}"
     if code == "AccessDeniedException":
         return AccessRefused(message)
     if code == "ResourceNotFoundException":
