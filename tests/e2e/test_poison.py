@@ -18,7 +18,6 @@ def with_index_on_the_twin(body: str) -> str:
             "IndexName": "by-mail",
             "KeySchema": [{"AttributeName": "mail", "KeyType": "HASH"}],
             "Projection": {"ProjectionType": "ALL"},
-            "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
         }
         names = [{"AttributeName": name, "AttributeType": "S"} for name in ("user", "mail")]
         properties = {"AttributeDefinitions": names, "GlobalSecondaryIndexes": [index]}

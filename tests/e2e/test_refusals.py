@@ -62,10 +62,11 @@ class TestCutover:
         run.finish(turns=0)
 
     def test_needs_a_twin_with_no_less_capacity_than_the_source(self, populated: Run) -> None:
-        dynamodb, source = populated.lab.account.client("dynamodb"), populated.example.the("Users")
-        dynamodb.update_table(TableName=source, ProvisionedThroughput={"ReadCapacityUnits": 9, "WriteCapacityUnits": 9})
-        assert "9 and 9" in populated.refused("cutover")
-        dynamodb.update_table(TableName=source, ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1})
+        dynamodb, twin = populated.lab.account.client("dynamodb"), populated.example.the("UsersEncrypted")
+        units = {"ReadCapacityUnits": 9, "WriteCapacityUnits": 9}
+        dynamodb.update_table(TableName=twin, BillingMode="PROVISIONED", ProvisionedThroughput=units)
+        assert "has provisioned capacity and" in populated.refused("cutover")
+        dynamodb.update_table(TableName=twin, BillingMode="PAY_PER_REQUEST")
 
     def test_needs_mappings_that_nobody_has_switched_off_and_does_not_wait_for_them(self, populated: Run) -> None:
         functions, mapping = populated.lab.account.client("lambda"), populated.example.the("UsersReplication")
