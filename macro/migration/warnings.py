@@ -72,8 +72,9 @@ def _of_table(table: Table) -> Iterator[Notice]:
     if properties.get("DeletionProtectionEnabled"):
         yield Notice(
             table.id,
-            "it is protected from deletion, so cleanup will be refused",
-            "Turn DeletionProtectionEnabled off in the update before cleanup and on again in the one after it",
+            "it is protected from deletion, but its twin is not before cleanup, which takes the protection off the old "
+            "table as soon as the backup is made",
+            "Let nobody delete tables by hand until then",
         )
     if table.resource.get("DeletionPolicy") in ("Retain", "RetainExceptOnCreate"):
         yield Notice(
@@ -141,7 +142,8 @@ def _of_outputs(outputs: Any, tables: list[Table]) -> Iterator[Notice]:
                 f"Output {output_id}",
                 f"stacks that import it go on with {', '.join(named)}, where their writes are refused from cutover on, "
                 "and cleanup is refused while they import it",
-                f"Let them import the export of output {output_id}Encrypted instead, right after cutover if they write",
+                f"Let their roles use the export of output {output_id}Encrypted too, from replicate on; then let them "
+                "import that one instead, right after cutover if they write",
             )
 
 

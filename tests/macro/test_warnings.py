@@ -62,12 +62,12 @@ def test_an_export_is_told() -> None:
     }
     (notice,) = warnings(given)
     assert notice.where == "Output Table"
-    assert "Let them import the export of output TableEncrypted instead" in notice.advice
+    assert "Let their roles use the export of output TableEncrypted too" in notice.advice
 
 
-def test_a_table_that_cannot_be_deleted_is_told() -> None:
+def test_a_table_that_is_kept_or_protected_is_told() -> None:
     found = told({"DeletionProtectionEnabled": True}, DeletionPolicy="Retain")
-    assert "Users: it is protected from deletion, so cleanup will be refused" in found
+    assert "Users: it is protected from deletion, but its twin is not before cleanup" in found
     assert "Users: its DeletionPolicy keeps it in the account" in found
 
 
