@@ -83,6 +83,11 @@ def runtime() -> str:
     return f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def parameters() -> dict[str, str]:
+    """What the example is deployed with here: at its default of one unit a copy of 1,000 items would take hours."""
+    return {"Runtime": runtime(), "Capacity": "4000"}
+
+
 def package(account: Account, template: Path = TEMPLATE) -> str:
     """Upload the code that a template names, and return the template that names the uploads."""
     account.client("s3").create_bucket(Bucket=_BUCKET)

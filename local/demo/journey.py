@@ -10,7 +10,7 @@ from pathlib import Path
 from local.cloud import Cloud
 from local.cloud.installer import build_and_deploy
 from local.cloud.stacks import StackFailed
-from local.demo.example import Example, package, runtime
+from local.demo.example import Example, package, parameters
 from local.demo.run import Look, Run, StageTime
 from local.demo.screen import Screen
 from local.demo.watch import Seen, Watch
@@ -74,7 +74,7 @@ class Journey:
         with self._timed("set-up"):
             installed = build_and_deploy(self.cloud, WAITS)
             self.screen.say("installer deployed")
-            example = Example(account, package(account), parameters={"Runtime": runtime()})
+            example = Example(account, package(account), parameters=parameters())
             created = example.deploy("off", on_changes=self.screen.changes)
         source = example.the("Users")
         with Traffic(account, example.the("Api"), self.folder, self.seed) as traffic:

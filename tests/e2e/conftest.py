@@ -16,7 +16,7 @@ from local.cli.cloud import Cloud as CommandCloud
 from local.cloud import Account, Cloud, Settings
 from local.cloud.installer import build_and_deploy
 from local.cloud.stacks import Result, StackFailed
-from local.demo.example import Example, package, runtime
+from local.demo.example import Example, package, parameters
 from local.demo.journey import WAITS, both_at_rest
 from local.traffic.check import Contents, Kind, Verdict, check
 from local.traffic.client import Keys
@@ -156,7 +156,7 @@ def running(
     pace: float = 0.05,
 ) -> Iterator[Run]:
     """The example as stack `name` at stage off, items in it, clients at work until the end."""
-    example = Example(lab.account, body or lab.body, name, {"Runtime": runtime()})
+    example = Example(lab.account, body or lab.body, name, parameters())
     created = example.deploy("off")
     (folder / name).mkdir()
     with Traffic(lab.account, example.the("Api"), folder / name, seed, clients, pace) as traffic:

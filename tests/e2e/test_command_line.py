@@ -11,7 +11,7 @@ import pytest
 
 from local.cli.cloud import Cloud
 from local.cloud.stacks import StackFailed, deploy
-from local.demo.example import STAGE_PARAMETER, TEMPLATE, Example, runtime
+from local.demo.example import STAGE_PARAMETER, TEMPLATE, Example, parameters
 from tests.cli.running import encrypt_migrate
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ITEMS = 300
 
 def test_a_table_is_taken_through_by_what_the_commands_say(lab: Lab, tmp_path: Path) -> None:
     run = partial(encrypt_migrate, cloud=Cloud(lab.account))
-    example = Example(lab.account, lab.body, STACK, {"Runtime": runtime()})
+    example = Example(lab.account, lab.body, STACK, parameters())
 
     assert run("plan", TEMPLATE, "--items", ITEMS).code == 0
     assert run("doctor").code == 0
@@ -59,7 +59,7 @@ def test_a_table_is_taken_through_by_what_the_commands_say(lab: Lab, tmp_path: P
     file.write_text(lab.body)
     assert run("finish", file, "--stack", STACK, "--yes").code == 0
     assert STAGE_PARAMETER not in file.read_text()
-    finished = deploy(lab.account, STACK, file.read_text(), {"Runtime": runtime()})
+    finished = deploy(lab.account, STACK, file.read_text(), parameters())
     assert [(change.action, change.logical_id) for change in finished.changes] == [("Remove", "UsersMigrationGate")]
     assert STACK not in run("status").said
 

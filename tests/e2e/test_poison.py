@@ -18,6 +18,10 @@ def with_index_on_the_twin(body: str) -> str:
             "IndexName": "by-mail",
             "KeySchema": [{"AttributeName": "mail", "KeyType": "HASH"}],
             "Projection": {"ProjectionType": "ALL"},
+            "ProvisionedThroughput": {
+                "ReadCapacityUnits": {"Ref": "Capacity"},
+                "WriteCapacityUnits": {"Ref": "Capacity"},
+            },
         }
         names = [{"AttributeName": name, "AttributeType": "S"} for name in ("user", "mail")]
         properties = {"AttributeDefinitions": names, "GlobalSecondaryIndexes": [index]}

@@ -62,11 +62,13 @@ class TestCutover:
         run.finish(turns=0)
 
     def test_needs_a_twin_with_no_less_capacity_than_the_source(self, populated: Run) -> None:
-        dynamodb, twin = populated.lab.account.client("dynamodb"), populated.example.the("UsersEncrypted")
-        units = {"ReadCapacityUnits": 9, "WriteCapacityUnits": 9}
-        dynamodb.update_table(TableName=twin, BillingMode="PROVISIONED", ProvisionedThroughput=units)
-        assert "has provisioned capacity and" in populated.refused("cutover")
-        dynamodb.update_table(TableName=twin, BillingMode="PAY_PER_REQUEST")
+        dynamodb, source = populated.lab.account.client("dynamodb"), populated.example.the("Users")
+        of_both = dynamodb.describe_table(TableName=source)["Table"]["ProvisionedThroughput"]
+        units = {name: of_both[name] for name in ("ReadCapacityUnits", "WriteCapacityUnits")}
+        more = {name: number + 9 for name, number in units.items()}
+        dynamodb.update_table(TableName=source, ProvisionedThroughput=more)
+        assert "raise them to that" in populated.refused("cutover")
+        dynamodb.update_table(TableName=source, ProvisionedThroughput=units)
 
     def test_needs_mappings_that_nobody_has_switched_off_and_does_not_wait_for_them(self, populated: Run) -> None:
         functions, mapping = populated.lab.account.client("lambda"), populated.example.the("UsersReplication")
