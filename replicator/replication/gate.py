@@ -63,7 +63,7 @@ class Gate:
             return self._pause(request, str(why))
 
     def _update(self, request: Request, wanted: GateProperties, *, must_not_fail: bool) -> Verdict | None:
-        pair = self.crew.state.find(pair_id(request.stack_guid, wanted.source_logical_id))
+        pair = self._own(request, pair_id(request.stack_guid, wanted.source_logical_id))
         if not must_not_fail and (pair is None or pair.stage != wanted.stage):
             self._require_no_importers(wanted)
         if wanted.stage == Stage.CLEANUP:
@@ -90,6 +90,16 @@ class Gate:
             )
         )
         return None
+
+    def _own(self, request: Request, pair: str) -> Pair | None:
+        """The record, which must be of the very stack that asks: the ids in a request that was made up prove nothing.
+
+        Raises RequestError.
+        """
+        found = self.crew.state.find(pair)
+        if found is not None and found.stack_id != request.answer.stack_id:
+            raise RequestError([f"{pair} is a migration of another stack than {request.answer.stack_id}."])
+        return found
 
     def _taken_in(self, request: Request, wanted: GateProperties, pair: Pair | None, *, mappings: bool) -> Pair:
         """The record of the pair, new or brought up to date with what the template says of it."""
@@ -185,7 +195,7 @@ class Gate:
         return pair
 
     def _delete(self, request: Request, *, must_not_fail: bool) -> Verdict | None:
-        pair = self.crew.state.find(request.physical_id or request.answer.physical_resource_id)
+        pair = self._own(request, request.physical_id or request.answer.physical_resource_id)
         if pair is None:
             return Verdict(success=True)  # repeated, or there never was one
         must_turn_back = pair.owner is Side.TWIN and pair.stage < Stage.CLEANUP and self._still_there(pair, Side.SOURCE)
@@ -217,7 +227,7 @@ class Gate:
         self.crew.log("A rollback could not be followed.", {"pair": pair, "reason": reason})
         verdict = Verdict(success=False, reason=reason)
         try:
-            if self.crew.state.find(pair) is not None:
+            if self._own(request, pair) is not None:
                 note_verdict(self.crew, pair, verdict, must_not_fail=True)
         except ReplicationError as why:  # the record itself is what cannot be used; the reason has been logged
             self.crew.log("The pause could not be noted.", {"pair": pair, "reason": str(why)})

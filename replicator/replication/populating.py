@@ -97,7 +97,8 @@ class Populating:
         """The record says so first: workers look there before each page."""
         pair_id = (request.physical_id or request.answer.physical_resource_id).removesuffix("/population")
         pair = self.crew.state.find(pair_id)
-        found = pair.population if pair else None
+        # A stack whose request named another stack's pair, and was refused, comes by here on its way back.
+        found = pair.population if pair and pair.stack_id == request.answer.stack_id else None
         if found is not None and found.state is PopulationState.RUNNING:
             try:
                 self.crew.state.note_population(
