@@ -90,12 +90,28 @@ def _dataclass(kind: Any, found: Any, path: str, problems: list[str]) -> Any:
     return kind(**values) if len(problems) == before else None
 
 
-def _value(hint: Any, found: Any, path: str, problems: list[str]) -> Any:
-    arguments = typing.get_args(hint)
-    origin = typing.get_origin(hint)
+@dataclasses.dataclass(frozen=True)
+class _Hint:
+    """A type hint without `| None`, taken apart."""
+
+    kind: Any
+    origin: Any
+    arguments: tuple[Any, ...]
+    nested: bool  # a dataclass
+
+
+@functools.cache  # a record has some fifty values, and taking a hint apart costs more than reading one
+def _taken_apart(hint: Any) -> _Hint:
+    arguments, origin = typing.get_args(hint), typing.get_origin(hint)
     if origin in (types.UnionType, typing.Union):  # only `X | None` is used
-        return _value(next(kind for kind in arguments if kind is not types.NoneType), found, path, problems)
-    if dataclasses.is_dataclass(hint):
+        return _taken_apart(next(kind for kind in arguments if kind is not types.NoneType))
+    return _Hint(hint, origin, arguments, dataclasses.is_dataclass(hint))
+
+
+def _value(given: Any, found: Any, path: str, problems: list[str]) -> Any:
+    one = _taken_apart(given)
+    hint, origin, arguments = one.kind, one.origin, one.arguments
+    if one.nested:
         return _dataclass(hint, found, f"{path}.", problems)
     if origin is tuple and isinstance(found, list):
         return tuple(_value(arguments[0], inner, f"{path}[{at}]", problems) for at, inner in enumerate(found))

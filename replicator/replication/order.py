@@ -73,12 +73,12 @@ def begin(crew: Crew, order: Order) -> Pair | None:
 
 
 def close_failed(crew: Crew, order: Order, cause: str) -> None:
-    """Ends an order of which nothing is under way any more, and of which nobody knows whether it was answered."""
+    """Ends an order of which nothing is under way (any more), and of which nobody knows whether it was answered."""
     pair = crew.state.find(order.pair)
     if pair is None:
         _answer(crew, order, _unknown(order))
-    elif pair.turn is None:
-        _close(crew, order, pair, Verdict(success=pair.owner is order.to, reason=cause))
+        return
+    _close(crew, order, pair, Verdict(success=pair.turn is None and pair.owner is order.to, reason=cause))
 
 
 def _unknown(order: Order) -> Verdict:

@@ -82,8 +82,14 @@ def resume(crew: Crew, pair_id: str, deadline: float, cause: str = "") -> Ended:
 
 
 def recovered(crew: Crew, order: Order, deadline: float, cause: str) -> Ended:
-    """Ends what an invocation for this order that failed has left; also when it failed before its turn began."""
-    ended = resume(crew, order.pair, deadline, cause)
-    if ended is Ended.DONE:
-        close_failed(crew, order, cause)
-    return ended
+    """Ends what an invocation for this order that failed has left; also when it failed before its turn began.
+
+    It may have died while it waited for another turn: that one is not its to end, but its own request wants an answer.
+    """
+    pair = crew.state.find(order.pair)
+    if pair is not None and pair.turn is not None and pair.turn.request == order.request:
+        ended = resume(crew, order.pair, deadline, cause)
+        if ended is not Ended.DONE:
+            return ended
+    close_failed(crew, order, cause)
+    return Ended.DONE

@@ -28,7 +28,10 @@ class Killed(BaseException):
 
 
 def refusal(code: str, operation: str = "Operation", message: str = "no") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}},  # type: ignore[typeddict-item]
+        operation,
+    )
 
 
 def role(name: str) -> str:

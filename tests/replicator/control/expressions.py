@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
+from types import CodeType
 from typing import Any
 
 _TOKEN = re.compile(r"attribute_exists|attribute_not_exists|begins_with|<=|>=|<>|[=<>(),]|[#:]?[\w#][\w.#]*")
@@ -41,7 +43,6 @@ def holds(condition: str | None, item: Mapping[str, Any] | None, request: Mappin
     if condition is None:
         return True
     names = Names(request)
-    python = " ".join(_python(token) for token in _TOKEN.findall(condition))
     scope = {
         "P": lambda dotted: comparable(get(item or {}, names.path(dotted))),
         "V": lambda name: comparable(names.value(name)),
@@ -49,7 +50,12 @@ def holds(condition: str | None, item: Mapping[str, Any] | None, request: Mappin
         "attribute_not_exists": lambda found: isinstance(found, Missing),
         "begins_with": lambda found, start: not isinstance(found, Missing) and found.startswith(start),
     }
-    return bool(eval(python, {"__builtins__": {}}, scope))
+    return bool(eval(_compiled(condition), {"__builtins__": {}}, scope))
+
+
+@cache
+def _compiled(condition: str) -> CodeType:
+    return compile(" ".join(_python(token) for token in _TOKEN.findall(condition)), condition, "eval")
 
 
 def _python(token: str) -> str:

@@ -16,7 +16,7 @@ from replication.gate import Gate
 from replication.machines import PopulationJob
 from replication.order import Ended, Order
 from replication.populating import Populating
-from replication.request import Request, read
+from replication.request import GATE, Request, read
 from replication.stacks import Stacks
 from tests.replicator.control.aws import Caller, refusal
 from tests.replicator.control.world import PAIR_ID, SOURCE, STACK_ID, TWIN, World
@@ -92,6 +92,32 @@ class Started:
         self.stopped.append(job)
 
 
+def request_event(
+    kind: str, stage: int, request: str = "request", resource: str = GATE, **properties: Any
+) -> dict[str, Any]:
+    """A request as CloudFormation sends it: every scalar is text."""
+    written = {
+        "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:gate",
+        "Version": "1",
+        "Stage": str(stage),
+        "SourceLogicalId": "Users",
+        "TwinLogicalId": "UsersEncrypted",
+        "Twin": TWIN,
+    }
+    if stage < 4:
+        written |= {"Source": SOURCE, "Replication": "mapping", "ReverseReplication": "reverse-mapping"}
+    return {
+        "RequestType": kind,
+        "ResponseURL": "https://cloudformation-custom-resource-response-useast1.s3.amazonaws.com/answer",
+        "StackId": STACK_ID,
+        "RequestId": request,
+        "LogicalResourceId": "UsersMigrationGate",
+        "ResourceType": resource,
+        "ResourceProperties": {name: value for name, value in (written | properties).items() if value is not None},
+        **({} if kind == "Create" else {"PhysicalResourceId": PAIR_ID}),
+    }
+
+
 class Stack:
     """A stack with a table `Users`, its twin, and the macro's companions; nothing has been asked of the gate yet."""
 
@@ -117,27 +143,8 @@ class Stack:
         return read(self.event(kind, stage, request, **properties))
 
     def event(self, kind: str, stage: int, request: str = "request", **properties: Any) -> dict[str, Any]:
-        """A request as CloudFormation sends it: every scalar is text."""
-        written = {
-            "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:gate",
-            "Version": "1",
-            "Stage": str(stage),
-            "SourceLogicalId": "Users",
-            "TwinLogicalId": "UsersEncrypted",
-            "Twin": TWIN,
-        }
-        if stage < 4:
-            written |= {"Source": SOURCE, "Replication": "mapping", "ReverseReplication": "reverse-mapping"}
-        return {
-            "RequestType": kind,
-            "ResponseURL": "https://cloudformation-custom-resource-response-useast1.s3.amazonaws.com/answer",
-            "StackId": STACK_ID,
-            "RequestId": request,
-            "LogicalResourceId": "UsersMigrationGate",
-            "ResourceType": "Custom::MigrationGate",
-            "ResourceProperties": {name: value for name, value in (written | properties).items() if value is not None},
-            **({} if kind == "Create" else {"PhysicalResourceId": PAIR_ID}),
-        }
+        """A request as CloudFormation sends it to the gate."""
+        return request_event(kind, stage, request, **properties)
 
     def ask(self, kind: str, stage: int, request: str = "request", **properties: Any) -> Verdict | None:
         """A request to the gate, and what it says at once."""

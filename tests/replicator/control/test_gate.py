@@ -318,9 +318,9 @@ class TestCleanup:
         assert (stack.world.pair.stage, stack.world.pair.owner) == (3, Side.TWIN)
 
 
-def begin_turn(stack: Stack, to: Side) -> None:
+def begin_turn(stack: Stack, to: Side, request: str = "other") -> None:
     pair, now = stack.world.pair, stack.world.account.now
-    turn = Turn("other", pair.token + 1, to, Phase.MARKED, now + 30, now)
+    turn = Turn(request, pair.token + 1, to, Phase.MARKED, now + 30, now)
     stack.world.state.begin_turn(pair, turn)
 
 
@@ -382,7 +382,7 @@ class TestDelete:
         """CloudFormation gave up waiting for the Create and deletes what it may have made."""
         stack.ask("Create", 3, "create")
         create = stack.machines.turns.pop()
-        begin_turn(stack, Side.TWIN)
+        begin_turn(stack, Side.TWIN, "create")
         assert stack.ask("Delete", 3, "delete") is None
         delete = stack.machines.turns.pop()
         pair = stack.world.pair

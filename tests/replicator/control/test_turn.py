@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from replication.pair import Phase, Side
 from replication.release import release
 from replication.turn import run
 from tests.replicator.control.aws import Killed, refusal
-from tests.replicator.control.world import CLIENTS, PAIR_ID, SOURCE, TWIN, World
+from tests.replicator.control.world import CLIENTS, PAIR_ID, SOURCE, TWIN, WAITS, World
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -46,6 +47,52 @@ def test_writes_are_refused_for_the_waits_and_little_more() -> None:
     assert (
         phases[Phase.OPENED] - phases[Phase.SEALING] <= 2 * waits.spread + world.spread + waits.quiet + 4 * waits.poll
     )
+
+
+def at_put(world: World, number: int, then: Callable[[], None]) -> None:
+    """Does something ahead of the policy of this number that the turn puts: its seal is 1, its fence 2."""
+    puts = 0
+
+    def before(_caller: str, operation: str) -> None:
+        nonlocal puts
+        puts += operation == "put_resource_policy"
+        if puts == number:
+            world.account.before = lambda caller, operation: None
+            then()
+
+    world.account.before = before
+
+
+def test_an_invocation_that_began_before_the_fence_is_waited_for() -> None:
+    """For as long as Lambda may let it run: for it the table may still be open."""
+    world = World(5, traffic=False)
+    ends_at = 0.0
+
+    def begin() -> None:
+        nonlocal ends_at
+        ends_at = world.account.now + 12
+        world.register.begin(PAIR_ID, Side.SOURCE, "1", "hanging", ends_at, world.account.now)
+
+    at_put(world, 2, begin)
+    assert world.turn(world.order(Side.TWIN)) is Ended.RELEASED
+    looked_at = world.pair.looked_at
+    assert looked_at is not None
+    assert looked_at >= ends_at
+
+
+def test_a_turn_says_that_it_lives_as_long_as_it_waits() -> None:
+    """With a lease shorter than any of its waits."""
+    world = World(6, waits=replace(WAITS, lease=3))
+    run_out: list[Phase] = []
+
+    def look(_caller: str, _operation: str) -> None:
+        turn = world.pair.turn
+        if turn is not None and turn.lease_until < world.account.now:
+            run_out.append(turn.phase)
+
+    world.account.before = look
+    assert world.turn(world.order(Side.TWIN)) is Ended.RELEASED
+    assert run_out == []
 
 
 class TestUndone:
@@ -87,6 +134,20 @@ class TestUndone:
         assert world.turn(world.order(Side.TWIN)) is Ended.UNDONE
         assert "did not settle within 40 s, so nothing was changed" in world.answers[0]["Reason"]
         world.check()
+
+    def test_when_a_record_from_before_the_mark_comes_to_the_mirror_behind_the_fence(self) -> None:
+        world = World(2, traffic=False)
+
+        def come_late() -> None:
+            before = world.account.now - 60
+            held, _ = world.register.begin(PAIR_ID, Side.SOURCE, "1", "late", world.account.now + 1, before)
+            world.register.put_off(held)
+
+        at_put(world, 2, come_late)
+        assert world.turn(world.order(Side.TWIN)) is Ended.UNDONE
+        assert "came to the mirror later than they may" in world.answers[-1]["Reason"]
+        world.account.sleep(5)
+        assert world.open_tables() == [SOURCE]
 
     def test_when_a_mapping_is_disabled(self) -> None:
         world = World(5)
@@ -229,6 +290,15 @@ class TestRequests:
         assert world.turn(world.order(Side.SOURCE, "back")) is Ended.RELEASED
         world.check()
         assert world.pair.epoch == 2
+
+    def test_one_whose_invocation_dies_while_it_waits_is_told_so_and_the_other_turn_goes_on(self) -> None:
+        world = World(3, traffic=False)
+        assert run(world.crew, world.order(Side.TWIN), world.account.now + 800) is Ended.OPENED
+        before = world.pair
+        assert world.recover(world.order(Side.SOURCE, "other")) is Ended.DONE
+        assert world.answers[-1]["RequestId"] == "other"
+        assert world.answers[-1]["Status"] == "FAILED"
+        assert world.pair == before
 
     def test_one_that_waits_for_too_long_is_told_so(self) -> None:
         world = World(17)
