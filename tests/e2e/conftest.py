@@ -26,6 +26,7 @@ from local.traffic.traffic import Traffic
 from tests.cli.running import Ran, encrypt_migrate
 
 _numbers = itertools.count(1)
+TRIES, PAUSE = 6, 10.0  # a gate may ask for evidence that comes with time
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,13 @@ class Lab:
     bucket: str  # of records that could not be mirrored
     body: str
 
-    def as_replicator(self) -> Any:
-        """A DynamoDB client with the rights of the mirror, which may write the table that follows."""
+    def slip_in(self, table: str, item: Mapping[str, Any]) -> None:
+        """Put an item into the table that follows, with the rights of the mirror."""
         functions, iam = self.account.client("lambda"), self.account.client("iam")
         role = functions.get_function_configuration(FunctionName="encrypt-migrate-Replicator")["Role"]
         trust_account(iam, role)
-        return self.account.client("dynamodb", self.account.assume(role))
+        replicator = self.account.client("dynamodb", self.account.assume(role))
+        replicator.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}}]})
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +73,18 @@ class Run:
         """Deploy one stage after the other; the last one's result."""
         results = [self.example.deploy(stage) for stage in stages]
         return results[-1]
+
+    def insist(self, stage: str) -> None:
+        """Deploy a stage, again while its gate waits for the mirror: on a busy machine that may be behind."""
+        for _ in range(TRIES - 1):
+            try:
+                self.example.deploy(stage)
+                return
+            except StackFailed as refusal:
+                if "MigrationGate" not in refusal.reason:
+                    raise
+            time.sleep(PAUSE)
+        self.example.deploy(stage)
 
     def refused(self, stage: str, body: str | None = None) -> str:
         """Deploy a stage that must fail, roll back, and cost the traffic nothing; the reason."""

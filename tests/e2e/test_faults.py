@@ -16,7 +16,7 @@ import pytest
 
 from local.cloud.stacks import StackFailed
 from local.traffic.check import Verdict
-from tests.e2e.conftest import Lab, Run, running
+from tests.e2e.conftest import PAUSE, TRIES, Lab, Run, running
 from tests.e2e.journeys import CHANGED, Leg, journey, template
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 SEEDS = range(1, int(os.environ.get("FAULT_RUNS", "10")) + 1)
 AT_ONCE = 3
 ORDERS = 12
-TRIES, PAUSE = 6, 10.0  # a gate may be refused by evidence that comes with time: on a busy machine the mirror is behind
 
 
 @dataclass

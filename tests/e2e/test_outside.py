@@ -35,7 +35,7 @@ def test_a_policy_changed_from_outside_is_damage_the_writes_are_named_and_an_upd
     eventually(lambda: not may_write(outside, source))
     run.repair()
     assert "Item" not in dynamodb.get_item(TableName=source, Key=KEY, ConsistentRead=True)
-    run.to("cleanup")
+    run.insist("cleanup")
     run.finish(turns=1)
 
 

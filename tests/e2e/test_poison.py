@@ -52,7 +52,7 @@ def test_a_poisoned_record_is_told_kept_in_full_and_repaired(begin: Begin, lab: 
 
     run.repair()
     assert failing(run) == 0
-    run.to("cutover")
+    run.insist("cutover")
     run.compare_at_rest()
     dynamodb.delete_item(TableName=run.example.the("UsersEncrypted"), Key=KEY)  # the clients know nothing of it
     run.finish(turns=1)

@@ -46,7 +46,7 @@ def populated(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     with running(lab, folder, "refusals", items=60, clients=4, pace=0.1) as run:
         run.to("replicate", "populate")
         yield run
-        run.to("cutover")
+        run.insist("cutover")
         run.compare_at_rest()
         run.finish(turns=1)
 
@@ -82,7 +82,7 @@ class TestCutover:
 
     def test_needs_equal_tables(self, populated: Run) -> None:
         twin = populated.example.the("UsersEncrypted")
-        populated.lab.as_replicator().put_item(TableName=twin, Item=STRANGER)
+        populated.lab.slip_in(twin, STRANGER)
         compare(populated, differences=1)
         assert "The last comparison found 1 keys that differ: run the repair" in populated.refused("cutover")
         populated.repair()
@@ -149,7 +149,7 @@ class TestCleanup:
         with without_record(run):
             assert "restore the state table" in run.fails("cleanup")
 
-        run.lab.as_replicator().put_item(TableName=run.example.the("Users"), Item=STRANGER)
+        run.lab.slip_in(run.example.the("Users"), STRANGER)
         assert "1 keys that differ" in run.fails("cleanup")
         run.repair()
 
