@@ -140,7 +140,8 @@ def _capacity(pair: Pair, facts: Facts) -> Iterable[str]:
         if got_reads < reads or got_writes < writes:
             yield (
                 f"{name or 'the table'} of {pair.twin.name} has {got_reads} read and {got_writes} write units, "
-                f"{pair.source.name} has {reads} and {writes}: raise them to that."
+                f"{pair.source.name} has {reads} and {writes}: raise them to that, by the minimum of its scalable "
+                "target where it has one."
             )
 
 

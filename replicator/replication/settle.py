@@ -1,11 +1,11 @@
-"""Step 2 of a turn: watches the mirror until it has caught up, or reads what it owes."""
+"""Step 2 of a turn: watches the mirror until it has caught up, or reads what it owes. And once more before step 4."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from replication.errors import NotSettled
-from replication.pair import Damage
+from replication.pair import Damage, Side
 from replication.register import WORKER
 from replication.settling import Settling, Sight
 
@@ -68,3 +68,23 @@ def read_everything(turn: Steps, why: str) -> Reader:
         if crew.clock() >= until:
             raise NotSettled(f"{why} The stream of {turn.owner.name} holds more than could be read instead.")
     return reader
+
+
+def drained(turn: Steps, reader: Reader, last_write: float) -> bool:
+    """Whether the mirror has brought over all that was written to the twin before it was sealed, or will not any more.
+
+    The look brings along the last change of each key. That is enough for the table, but those who read the source's
+    stream are owed all of them, and what the mirror has not written by the fence they never see.
+    """
+    crew, pair = turn.crew, turn.pair
+    if turn.turn.to is Side.TWIN or not pair.stream_consumers or not turn.marked_at:
+        return True
+    now = crew.clock()
+    if now - last_write >= crew.waits.quiet + crew.waits.settle:
+        crew.log("The mirror is late: readers of the old table's stream miss changes.", {"table": turn.other.name})
+        return True
+    progress = crew.register.progress(pair.pair_id, Side.TWIN)
+    ended_at = progress.ended_at if progress else 0.0
+    # It notes its progress once a second, and while it has more to do it is always at work on something.
+    behind = ended_at + 1 < reader.newest_at or bool(crew.register.work(pair.pair_id, Side.TWIN))
+    return not behind and now - max(last_write, ended_at) >= crew.waits.quiet

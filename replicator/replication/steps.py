@@ -10,7 +10,7 @@ from replication.pair import Pair, Phase, Side, Turn
 from replication.policies import Mode
 from replication.probe import Outcome
 from replication.register import WORKER, Standing
-from replication.settle import read_everything, watch
+from replication.settle import drained, read_everything, watch
 
 if TYPE_CHECKING:
     from replication.crew import Crew
@@ -72,7 +72,8 @@ class Steps:
             now = crew.clock()
             if found.written:
                 last_write = now
-            if refused and found.complete and now - began >= waits.spread and now - last_write >= waits.quiet:
+            spread = refused and found.complete and now - began >= waits.spread and now - last_write >= waits.quiet
+            if spread and drained(self, reader, last_write):
                 break
             self._give_up_after(began, f"{self.owner.name} could not be closed to its clients")
             self.pause()

@@ -117,6 +117,8 @@ class Reader:
     _clock: Callable[[], float]
     _refresh: float
     keys: dict[Hashable, Item] = field(default_factory=dict)
+    newest_at: float = 0.0
+    """When the newest record that was read was written (rounded down to the second)."""
     _refreshed_at: float | None = None
 
     def read(self, *, all_shards: bool = False) -> Round:
@@ -132,6 +134,7 @@ class Reader:
                 records += found
                 complete &= exhausted
         self.keys.update({identity(record.key): record.key for record in records})
+        self.newest_at = max([self.newest_at, *(record.at for record in records)])
         return Round(records, complete)
 
     def place(self) -> dict[str, str]:

@@ -274,6 +274,42 @@ class TestWayBack:
         assert ["are known: repair the pair" in one.what for one in world.pair.damage] == [True]
 
 
+class TestReadersOfTheSourcesStream:
+    """They are owed every change that clients make in the twin, and the look brings only the last of each key."""
+
+    def back(self, late_by: float) -> tuple[list[str], list[str]]:
+        """The values of one key on the twin's stream and on the source's, when the mirror is late as the turn seals."""
+        world = World(23, traffic=False)
+        world.state.change(PAIR_ID, StreamConsumers=True)
+        assert world.turn(world.order(Side.TWIN, "there")) is Ended.RELEASED
+
+        def write(_caller: str, operation: str) -> None:
+            turn = world.pair.turn
+            if operation == "put_resource_policy" and turn is not None and turn.phase is Phase.SEALING:
+                world.account.before = lambda caller, operation: None
+                for value in (1, 2, 3):
+                    assert world.client_writes(CLIENTS[0], "a", value, TWIN)
+                world.lanes[Side.TWIN].busy_until = world.account.now + late_by
+
+        world.account.before = write
+        assert world.turn(world.order(Side.SOURCE, "back")) is Ended.RELEASED
+        world.check()
+        return told(world, TWIN), told(world, SOURCE)
+
+    def test_see_what_was_written_right_before_a_turn_back(self) -> None:
+        twin, source = self.back(late_by=6)
+        assert source == twin == ["1", "2", "3"]
+
+    def test_miss_what_the_mirror_does_not_bring_in_time_but_not_the_last(self) -> None:
+        twin, source = self.back(late_by=60)
+        assert (source, twin) == (["3"], ["1", "2", "3"])
+
+
+def told(world: World, table: str) -> list[str]:
+    """What a reader of a table's stream is told of the key `a`."""
+    return [record.item["value"]["N"] for record in world.account.tables[table].log if record.item is not None]
+
+
 class TestRequests:
     def test_one_that_comes_while_another_turn_runs_waits_and_decides_anew(self) -> None:
         """R7: the user goes back while the cutover is still being held."""
