@@ -9,4 +9,5 @@ traffic   all clients together: start, pause, stop
 history   the lines
 check     the verdict, from explain (one order for each key), order (reads of one client), periods (one table at a
           time) and refusals (how long); pure, and independent of the program under test
+seen      whether a reader of the table's stream saw every change
 """

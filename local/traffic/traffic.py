@@ -33,7 +33,8 @@ _JOIN_SECONDS = 330.0
 class Traffic:
     """Clients of the function `function` in `account`, with its role's rights; every call goes to the file `history`.
 
-    Everything random comes from `seed`. Use in a `with` statement: at its end the clients have stopped.
+    Everything random comes from `seed`. `name` tells its clients from those of other traffic on the same keys. Use in
+    a `with` statement: at its end the clients have stopped.
     """
 
     account: Account
@@ -42,6 +43,7 @@ class Traffic:
     seed: int
     clients: int = 8
     pace: float = 0.05
+    name: str = "client"
     history: History = field(init=False)
     _signals: Signals = field(default_factory=Signals, init=False)
     _running: list[tuple[Client, threading.Thread]] = field(default_factory=list, init=False)
@@ -79,7 +81,7 @@ class Traffic:
         dynamodb, service = self._dynamodb(), self.service
         for number in range(self.clients):
             client = Client(
-                caller=Caller(f"client-{number + 1}", dynamodb, self.history, time.monotonic),
+                caller=Caller(f"{self.name}-{number + 1}", dynamodb, self.history, time.monotonic),
                 container=Container(service, KEEPS_CONFIGURATION[number % len(KEEPS_CONFIGURATION)], time.monotonic),
                 keys=keys,
                 signals=self._signals,
