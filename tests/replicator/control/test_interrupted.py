@@ -13,7 +13,7 @@ import pytest
 
 from replication.errors import Superseded
 from replication.order import Ended, Order
-from replication.pair import Side
+from replication.pair import Phase, Side
 from replication.turn import resume
 from tests.replicator.control.aws import Caller, Killed
 from tests.replicator.control.world import PAIR_ID, TWIN, World
@@ -161,6 +161,24 @@ def test_a_recovery_that_dies_too_is_made_again(seed: int) -> None:
     world.recover(order)
     world.check()
     assert world.pair.damage == ()
+
+
+@pytest.mark.parametrize("to", BOTH)
+def test_a_turn_that_dies_once_the_owner_has_changed_is_finished_and_not_undone(to: Side) -> None:
+    world, order = prepared(to, seed=5)
+
+    def die(_caller: str, operation: str) -> None:
+        turn = world.pair.turn
+        if operation == "put_resource_policy" and turn is not None and turn.phase is Phase.OWNED:
+            raise Killed
+
+    world.account.before = die
+    with pytest.raises(Killed):
+        world.turn(order)
+    world.account.before = undisturbed
+    assert world.recover(order) is Ended.RELEASED
+    assert world.pair.owner is to
+    world.check()
 
 
 def test_a_recovery_waits_until_the_very_session_that_the_fence_let_in_is_refused() -> None:

@@ -243,6 +243,7 @@ class TestWayBack:
         world = self.cut_over(13)
         world.mirroring = False
         world.account.sleep(30)
+        world.traffic = False  # what is written again behind the mark would come along without it
         assert world.turn(world.order(Side.SOURCE, "back")) is Ended.RELEASED
         assert world.pair.owner is Side.SOURCE
         assert world.lost() == []

@@ -493,6 +493,7 @@ class TestJob:
             at.time.now += 1
             at.state.note_failure(PAIR_ID, at.time.now)
             at.work_all(Part.COMPARE_OTHER)
+            at.time.now += 1
             at.jobs.conclude(PAIR_ID, "job")
             assert at.state.pair(PAIR_ID).populated
             assert not at.state.pair(PAIR_ID).compared
