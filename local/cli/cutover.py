@@ -98,6 +98,6 @@ def _of_exports(template: Mapping[str, Any], tables: set[str]) -> Iterator[Refus
                 0,
                 FOR_EVER,
                 "stacks that import it go on writing the old table, and are refused from the cutover on",
-                f"let them import the export of output {twin_id(output_id)}, which is there from stage replicate on, "
-                "in an update of theirs right after the cutover",
+                f"let their roles use the export of output {twin_id(output_id)} too, from stage replicate on, and "
+                "their code in an update of theirs right after the cutover",
             )
