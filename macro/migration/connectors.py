@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from migration.ids import twin_id
 from migration.intrinsics import is_mapping
+from migration.order import with_moved_order
 from migration.rules import Rule
 from migration.stages import Stage
 
@@ -26,13 +27,13 @@ def embedded(walk: Walk, value: Any, _: Rule) -> Any:
     for name, connector in value.items():
         twin = walk.rewrite(connector, Rule.TWIN, CONNECTOR)
         if twin is connector:
-            found[name] = connector
+            found[name] = with_moved_order(connector, walk, Rule.LATE) if is_mapping(connector) else connector
             continue
         if twin_id(name) in value:
             walk.problems.append(f"the connector {twin_id(name)} that its connector {name} needs is there already")
         if walk.stage < Stage.CLEANUP:
             found[name] = connector
-        found[twin_id(name)] = twin
+        found[twin_id(name)] = with_moved_order(twin, walk, Rule.TWIN)
     return found if found != value else value
 
 

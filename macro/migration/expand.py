@@ -45,7 +45,7 @@ def _expanded(template: dict[str, Any], stage: Stage) -> dict[str, Any]:
     tables = migrating(template)
     given = template["Resources"]
     names = FixedNames(tuple(name for table in tables if (name := fixed_name(table))))
-    moves = followers(given, {table.id: Move(table.id, table.twin, is_table=True) for table in tables}, names)
+    moves = followers(given, {each.id: Move(each.id, each.twin, frozenset([each.id])) for each in tables}, names)
     _refuse(taken_ids(tables, moves.values(), template))
 
     rewriting = Resources(stage, tables, moves, names, chain(tables, given))
@@ -76,8 +76,9 @@ def migrating(template: Mapping[str, Any]) -> list[Table]:
     tables = find_tables(template, problems)
     if not tables and not problems:
         problems.append(_NO_TABLE)
+    ids = {table.id for table in tables}
     for table in tables:
-        problems.extend(table_problems(table))
+        problems.extend(table_problems(table, ids))
     _refuse(problems)
     return tables
 

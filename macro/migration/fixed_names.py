@@ -5,20 +5,28 @@ ARN in a policy. Where a place is certain to mean the table, it is a reference l
 
     a member whose key, or whose `Name` beside it, speaks of a table, with exactly the value of TableName
     `table/NAME` in the ARN of a statement, or in the id of a scalable target
+    `table/NAME` in the ARN of DynamoDB in this account and region, anywhere
 
-Anything else is text that nobody can be sure of; warnings.py tells about it.
+Texts are the same when they come out the same, by Fn::Sub or Fn::Join (see texts.py). Anything else is text that nobody
+can be sure of; warnings.py tells about it.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from migration.intrinsics import function_of
+from migration.texts import MARK, as_text, from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+_SPEAKS_OF_A_TABLE = re.compile("table|dynamo|ddb", re.IGNORECASE)
+_HERE = r"(:dynamodb:(?:\*|\$\{AWS::Region\}|):(?:\*|\$\{AWS::AccountId\}|):)"
+_IN_STATEMENTS = r"((?<![\w.-]))table/%s(?![\w.$\0-])"
+_IN_ARNS = _HERE + r"table/%s(?![\w.$\0*-])"
 
 
 @dataclass(frozen=True)
@@ -30,83 +38,65 @@ class FixedName:
     twin_name: Any
     condition: Any = None
 
+    @cached_property
+    def text(self) -> str:
+        """The name as the text of a Fn::Sub; a mark where it is none."""
+        return as_text(self.name) or MARK
+
+    @cached_property
+    def in_statements(self) -> re.Pattern[str]:
+        """`table/NAME`, and nothing that only begins with it."""
+        return re.compile(_IN_STATEMENTS % re.escape(self.text))
+
+    @cached_property
+    def in_arns(self) -> re.Pattern[str]:
+        """The same in an ARN, which can be of no other account or region and of no other table."""
+        return re.compile(_IN_ARNS % re.escape(self.text))
+
+    def twin_in(self, value: Any, pattern: re.Pattern[str]) -> Any:
+        """`value` with the twin's name where `pattern` finds the source's."""
+        text, twin = as_text(value), as_text(self.twin_name)
+        if text is None or twin is None or not pattern.search(text):
+            return value
+        return from_text(pattern.sub(lambda match: f"{match[1]}table/{twin}", text))
+
 
 @dataclass(frozen=True)
 class FixedNames:
     """All tables of a template that have a fixed name."""
 
     names: tuple[FixedName, ...] = ()
-    _arns: tuple[tuple[re.Pattern[str], str], ...] = field(init=False, default=())
+    _whole: bool = True
+    """Whether a text that is seen is a whole one, and no piece that another one is put together of."""
 
-    def __post_init__(self) -> None:
-        texts = [(_as_sub_text(each.name), _as_sub_text(each.twin_name)) for each in self.names]
-        arns = tuple((_pattern(old), f"table/{new}") for old, new in texts if old and new)
-        object.__setattr__(self, "_arns", arns)
+    @property
+    def of_pieces(self) -> FixedNames:
+        """The same for the pieces of a text: only the whole text tells where a name in it ends."""
+        return replace(self, _whole=False)
 
     def named(self, value: Mapping[str, Any], key: object, member: Any) -> FixedName | None:
         """The table that `member`, standing under `key` of `value`, is certain to name, or None."""
-        for each in self.names:
-            if member == each.name and (_speaks_of_a_table(key) or _speaks_of_a_table(_sibling_name(value))):
-                return each
-        return None
+        if not (_speaks_of_a_table(key) or _speaks_of_a_table(_sibling_name(value))):
+            return None
+        text = as_text(member)
+        return next((each for each in self.names if each.text == text), None)
 
-    def in_text(self, text: str) -> Any:
-        """A plain text with the twin's name in its ARNs; a Fn::Sub where that name is not plain."""
-        new = self.in_sub(text)
-        return {"Fn::Sub": new} if new is not text and "${" in new and "${" not in text else new
+    def in_text(self, value: Any, *, in_statement: bool) -> list[tuple[FixedName, re.Pattern[str]]]:
+        """The tables whose `table/NAME` stands in `value`, each with the pattern that finds it there."""
+        text = as_text(value) if self.names and self._whole else None
+        if text is None or "table/" not in text:
+            return []
+        patterns = ((each, each.in_statements if in_statement else each.in_arns) for each in self.names)
+        return [(each, pattern) for each, pattern in patterns if pattern.search(text)]
 
-    def in_sub(self, text: str) -> str:
-        """The text of a Fn::Sub with the twin's name in its ARNs."""
-        for pattern, replacement in self._arns:
-            if pattern.search(text):
-                text = pattern.sub(_constant(replacement), text)
-        return text
-
-    def in_join(self, argument: Any) -> Any:
-        """The argument of a Fn::Join, with the twin's name where the pieces make an ARN of the source's."""
-        if not self.names or not (isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], list)):
-            return argument
-        delimiter, pieces = argument
-        new = [self._piece(pieces, index, str(delimiter)) for index in range(len(pieces))]
-        return argument if new == pieces else [delimiter, new]
-
-    def _piece(self, pieces: list[Any], index: int, delimiter: str) -> Any:
-        piece = pieces[index]
-        before = str(pieces[index - 1]) + delimiter if index else ""
-        last = index == len(pieces) - 1
-        # What follows decides whether a name ends with its piece: `table/users` and `-archive` is another table.
-        after = "" if last else delimiter + (pieces[index + 1] if isinstance(pieces[index + 1], str) else "x")
-        if isinstance(piece, str):
-            following = after[:1]
-            new = self.in_text(piece + following)
-            return new[: -len(following)] if following and isinstance(new, str) else new
-        if before.endswith("table/") and after[:1] in ("", "/"):
-            return next((each.twin_name for each in self.names if each.name == piece), piece)
-        return piece
-
-
-def _as_sub_text(name: Any) -> str | None:
-    """The name as it would stand in a Fn::Sub, or None when it is made in another way."""
-    if isinstance(name, str):
-        return name
-    function = function_of(name)
-    if function == "Ref":
-        return f"${{{name['Ref']}}}"
-    if function == "Fn::Sub" and isinstance(name["Fn::Sub"], str):
-        return str(name["Fn::Sub"])
-    return None
-
-
-def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w.-])table/{re.escape(name)}(?![\w.$-])")
-
-
-def _constant(text: str) -> Callable[[re.Match[str]], str]:
-    return lambda _: text
+    def may_mean_another(self, value: Any) -> bool:
+        """Whether `value` names a table in words that fit others too: a wildcard, or an account written out."""
+        found = self.in_text(value, in_statement=True)
+        return bool(found) and len(self.in_text(value, in_statement=False)) < len(found)
 
 
 def _speaks_of_a_table(text: object) -> bool:
-    return isinstance(text, str) and "table" in text.lower()
+    return isinstance(text, str) and _SPEAKS_OF_A_TABLE.search(text) is not None
 
 
 def _sibling_name(value: Mapping[str, Any]) -> object:

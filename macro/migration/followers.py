@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from migration.ids import twin_id
 from migration.intrinsics import type_of
+from migration.order import with_moved_order
 from migration.places import kind_of
 from migration.references import Walk
 from migration.rules import Move, Rule
@@ -33,20 +34,22 @@ def followers(resources: Mapping[str, Any], moves: Mapping[str, Move], names: Fi
     found = dict(moves)
     candidates = {logical_id: resource for logical_id, resource in resources.items() if type_of(resource) in FOLLOWERS}
     while True:
-        walk = Walk(Stage.REPLICATE, found, names)
-        new = [logical_id for logical_id, resource in candidates.items() if as_twin(walk, resource) is not resource]
+        new = {}
+        for logical_id, resource in candidates.items():
+            walk = Walk(Stage.REPLICATE, found, names)
+            if _properties_as_twin(walk, resource) is not resource:
+                new[logical_id] = Move(logical_id, twin_id(logical_id), frozenset(walk.named))
         if not new:
             return found
-        for logical_id in new:
-            found[logical_id] = Move(logical_id, twin_id(logical_id))
-            del candidates[logical_id]
+        found |= new
+        candidates = {logical_id: each for logical_id, each in candidates.items() if logical_id not in new}
 
 
 def as_twin(walk: Walk, resource: dict[str, Any]) -> dict[str, Any]:
-    """The follower of the twin; the very same object if it follows no table."""
-    new = walk.members(resource, Rule.TWIN, kind_of(type_of(resource)).places)
-    depends_on = resource.get("DependsOn")
-    names = [depends_on] if isinstance(depends_on, str) else depends_on
-    if new is resource or not isinstance(names, list):
-        return new
-    return {**new, "DependsOn": [walk.name(each, "", Rule.TWIN) if isinstance(each, str) else each for each in names]}
+    """The follower of the twin."""
+    return with_moved_order(_properties_as_twin(walk, resource), walk, Rule.TWIN)
+
+
+def _properties_as_twin(walk: Walk, resource: dict[str, Any]) -> dict[str, Any]:
+    """The resource for the twin; the very same object if it follows no table."""
+    return walk.members(resource, Rule.TWIN, kind_of(type_of(resource)).places)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -63,13 +63,25 @@ def sub_parts(argument: Any) -> tuple[str, dict[str, Any]] | None:
 
 
 def variables(text: str) -> list[str]:
-    """Names used in the text of a Fn::Sub, as written, in order."""
-    return _VARIABLE.findall(text)
+    """Names used in the text of a Fn::Sub, in order; white space around them does not count."""
+    return [name.strip() for name in _VARIABLE.findall(text)]
 
 
 def replace_variables(text: str, replacement: Callable[[str], str]) -> str:
     """`text` with the name inside each `${...}` replaced; everything else stays byte for byte."""
-    return _VARIABLE.sub(lambda match: "${" + replacement(match.group(1)) + "}", text)
+
+    def replaced(match: re.Match[str]) -> str:
+        written = match.group(1)
+        name = written.strip()
+        new = replacement(name)
+        return match.group(0) if new == name else "${" + written.replace(name, new) + "}"
+
+    return _VARIABLE.sub(replaced, text)
+
+
+def substitute(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each `${Name}` that has a value replaced by it, the others without white space."""
+    return _VARIABLE.sub(lambda match: values.get(name := match.group(1).strip(), f"${{{name}}}"), text)
 
 
 def map_branches(value: Any, function: Callable[[Any], Any]) -> Any:

@@ -64,7 +64,9 @@ def behind(resource: dict[str, Any], others: Iterable[tuple[str, Any]]) -> dict[
         # before it makes a resource, so a reference there makes the same order, where it refers to something.
         given = resource.get("Metadata")
         metadata = given if is_mapping(given) else {}
-        resource = {**resource, "Metadata": {**metadata, KEY: {"After": by_reference}}}
+        ours = metadata.get(KEY)
+        ours = {**(ours if is_mapping(ours) else {}), "After": by_reference}
+        resource = {**resource, "Metadata": {**metadata, KEY: ours}}
     return resource
 
 

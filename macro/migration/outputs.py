@@ -7,12 +7,12 @@ them. At cleanup both name the twin, and the gate refuses while somebody still i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from migration.errors import Problem
 from migration.ids import twin_id
-from migration.intrinsics import is_mapping, mentioned
+from migration.intrinsics import is_mapping
 from migration.names import CannotRename, renamed
 from migration.rules import Rule
 from migration.stages import Stage
@@ -49,17 +49,18 @@ def outputs(given: Any, new_walk: Callable[[], Walk]) -> Outputs:
     if not is_mapping(given):
         return found
     for output_id, output in given.items():
-        walk = new_walk()
+        walk = replace(new_walk(), condition=output.get("Condition")) if is_mapping(output) else new_walk()
         export = output.get("Export") if is_mapping(output) else None
         if not is_mapping(export):
             # What a Fn::ForEach makes may be exports; to change them last is right for both.
-            found.section[output_id] = walk.rewrite(output, Rule.DATA if is_mapping(output) else Rule.LATE)
+            found.section[output_id] = _output(walk, output_id, output, Rule.DATA if is_mapping(output) else Rule.LATE)
             continue
-        found.section[output_id] = walk.rewrite(output, Rule.LATE)
-        tables = _tables(output.get("Value"), walk)
+        found.section[output_id] = _output(walk, output_id, output, Rule.LATE)
+        tables = _tables(output_id, output, new_walk())
+        twin = _output(walk, output_id, output, Rule.TWIN)
         if not tables:
             continue
-        _second(found, given, output_id, walk.rewrite(output, Rule.TWIN), export.get("Name"))
+        _second(found, given, output_id, twin, export.get("Name"))
         if walk.stage is Stage.CLEANUP:
             for table in tables:
                 found.changing.setdefault(table, []).append(Export(export.get("Name"), output.get("Condition")))
@@ -82,6 +83,16 @@ def _second(found: Outputs, given: dict[str, Any], output_id: str, output: dict[
         )
 
 
-def _tables(value: Any, walk: Walk) -> list[str]:
-    named = mentioned(value)
-    return [move.old for move in walk.moves.values() if move.is_table and move.old in named]
+def _output(walk: Walk, output_id: str, output: Any, rule: Rule) -> Any:
+    """One output by a rule; its id is what its value stands under."""
+    new = walk.rewrite(output, rule)
+    if not is_mapping(new) or "Value" not in new or new["Value"] is not output["Value"]:
+        return new
+    value = walk.by_name({}, output_id, new["Value"], rule)
+    return new if value is new["Value"] else {**new, "Value": value}
+
+
+def _tables(output_id: str, output: dict[str, Any], walk: Walk) -> list[str]:
+    """The tables that the value of an output names, in the order of the template."""
+    _output(walk, output_id, {"Value": output.get("Value")}, Rule.TWIN)
+    return [table for table, move in walk.moves.items() if move.is_table and table in walk.named]

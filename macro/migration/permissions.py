@@ -47,9 +47,14 @@ def policies(walk: Walk, value: Any, _: Rule) -> Any:
     return map_branches(value, lambda branch: _policies(walk, branch))
 
 
-def both(walk: Walk, value: Any) -> Any:
-    """A single value or a list, with the twin's beside each that names the source."""
-    return map_branches(value, lambda branch: _both(walk, branch))
+def doubled(walk: Walk, value: Any, _: Rule) -> Any:
+    """A list that is not a policy's, with something for the twin beside each for the source."""
+    return both(walk, value)
+
+
+def both(walk: Walk, value: Any, key: str = "") -> Any:
+    """A single value or a list, standing under `key`, with the twin's beside each that names the source."""
+    return map_branches(value, lambda branch: _both(walk, branch, key))
 
 
 def _policies(walk: Walk, value: Any) -> Any:
@@ -69,10 +74,10 @@ def _policies(walk: Walk, value: Any) -> Any:
     return _unless_same(value, [*found, *twins])
 
 
-def _both(walk: Walk, value: Any) -> Any:
+def _both(walk: Walk, value: Any, key: str) -> Any:
     if isinstance(value, list):
-        return _unless_same(value, [item for member in value for item in _pair(walk, member)])
-    pair = _pair(walk, value)
+        return _unless_same(value, [item for member in value for item in _pair(walk, member, key)])
+    pair = _pair(walk, value, key)
     if len(pair) == 1:
         return pair[0]
     if function_of(value) == "Fn::Split":
@@ -86,11 +91,14 @@ def _both_split(value: dict[str, Any], pair: list[Any]) -> Any:
     return {"Fn::Split": [delimiter, {"Fn::Join": [delimiter, [each["Fn::Split"][1] for each in pair]]}]}
 
 
-def _pair(walk: Walk, value: Any) -> list[Any]:
+def _pair(walk: Walk, value: Any, key: str = "") -> list[Any]:
     twin = walk.rewrite(value, Rule.TWIN)
+    if twin is value and key:
+        twin = walk.by_name({}, key, value, Rule.TWIN)
     if twin is value:
         return [value]
-    return [twin] if walk.stage >= Stage.CLEANUP else [value, twin]
+    contract = walk.stage >= Stage.CLEANUP and not walk.names.may_mean_another(value)
+    return [twin] if contract else [value, twin]
 
 
 def _conditions(walk: Walk, value: Any) -> Any:
@@ -102,7 +110,7 @@ def _conditions(walk: Walk, value: Any) -> Any:
     changed = {}
     for operator, keys in value.items():
         if is_mapping(keys):
-            members = {key: both(walk, member) for key, member in keys.items()}
+            members = {key: both(walk, member, key) for key, member in keys.items()}
             if any(members[key] is not keys[key] for key in keys):
                 changed[operator] = members
     return {**value, **changed} if changed else value

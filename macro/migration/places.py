@@ -6,18 +6,21 @@ A place that is not named here follows rule Data. Statements of policies are kno
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from migration.connectors import CONNECTOR, embedded
 from migration.graphql import graphql_api
-from migration.permissions import policies
+from migration.intrinsics import mentioned
+from migration.permissions import doubled, policies
 from migration.replacements import Replaced
 from migration.rules import Rule
+from migration.simple_table import SIMPLE_TABLE
 from migration.snapshots import environment
 from migration.streams import StreamReader
+from migration.tables import GLOBAL_TABLE, TABLE
 
 if TYPE_CHECKING:
-    from migration.references import Places
+    from migration.references import Places, Walk
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,16 @@ _PERMISSION_TYPES = (
 _ANYWHERE: Places = {"Connectors": embedded}
 """Attributes that any resource may have."""
 
+
+def _own_name(walk: Walk, value: Any, _: Rule) -> Any:
+    """The name of a table that does not migrate: with another one it would be another, empty table."""
+    if not mentioned(value).keys().isdisjoint(walk.moves):
+        walk.problems.append("its name is made of the name of a table that migrates, and it would be replaced with it")
+    return value
+
+
+_TABLE = Kind(places={**_ANYWHERE, "Properties": {"TableName": _own_name}})
+
 _FUNCTION: Places = {
     "Environment": environment,
     "Policies": policies,
@@ -56,7 +69,10 @@ _FUNCTION: Places = {
 }
 
 _KINDS = {
+    **dict.fromkeys((TABLE, GLOBAL_TABLE, SIMPLE_TABLE), _TABLE),
     **dict.fromkeys(_PERMISSION_TYPES, _PERMISSION),
+    # Both tables are scaled for as long as there are two.
+    "AWS::AutoScalingPlans::ScalingPlan": Kind(places={"Properties": {"ScalingInstructions": doubled}}),
     "AWS::Lambda::EventSourceMapping": Kind(
         places={"Properties": StreamReader("EventSourceArn", ("StartingPosition",))}
     ),

@@ -13,15 +13,16 @@ returned as the very same object, everything else is built anew. Which place fol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from migration.fixed_names import FixedNames
-from migration.intrinsics import reference, replace_variables, sub_parts
+from migration.intrinsics import map_branches, reference, replace_variables, sub_parts
 from migration.permissions import is_statement, statement
 from migration.rules import Move, Rule
 
 if TYPE_CHECKING:
+    from migration.fixed_names import FixedName
     from migration.stages import Stage
 
 Handler = Callable[["Walk", Any, Rule], Any]
@@ -41,6 +42,10 @@ class Walk:
     stage: Stage
     moves: Mapping[str, Move]
     names: FixedNames = field(default_factory=FixedNames)
+    condition: Any = None
+    """The condition under which it exists."""
+    named: set[str] = field(default_factory=set)
+    """Tables that were found anywhere."""
     touched: set[str] = field(default_factory=set)
     """Tables that were found in a place where running code uses them: their gate comes first."""
     configured: bool = False
@@ -67,9 +72,7 @@ class Walk:
             return self.members(value, rule, places)
         if isinstance(value, list):
             return self._items(value, rule, places)
-        if rule is Rule.TWIN and isinstance(value, str):
-            return self.names.in_text(value)
-        return value
+        return self._with_names(value, rule) if isinstance(value, str) else value
 
     def members(self, value: dict[str, Any], rule: Rule, places: Places = NOWHERE) -> dict[str, Any]:
         """An object, each of its members rewritten by the place it stands in."""
@@ -79,12 +82,12 @@ class Walk:
             place = (places.get(key) or places.get("*", NOWHERE)) if places else NOWHERE
             if callable(place):
                 new = place(self, member, rule)
-            elif member.__class__ is str and rule is not Rule.TWIN:
+            elif member.__class__ is str and not named:
                 new = member  # most members are texts, and a text by itself refers to nothing
             else:
                 new = self.rewrite(member, rule, place)
-            if named and new is member:
-                new = self._by_name(value, key, member, rule)
+                if named and new is member:
+                    new = self.by_name(value, key, member, rule)
             if new is not member:
                 changed = changed or dict(value)
                 changed[key] = new
@@ -93,7 +96,7 @@ class Walk:
     def _items(self, value: list[Any], rule: Rule, places: Places) -> list[Any]:
         changed: list[Any] | None = None
         for index, item in enumerate(value):
-            if item.__class__ is str and rule is not Rule.TWIN:
+            if item.__class__ is str and not self.names.names:
                 continue
             new = self.rewrite(item, rule, places)
             if new is not item:
@@ -107,24 +110,39 @@ class Walk:
         if move is None:
             return logical_id
         moment = rule if move.since is None else move.since
+        self.named |= move.tables
         if rule is Rule.DATA:
-            if move.is_table:
-                self.touched.add(move.old)
+            self.touched |= move.tables
             if attribute == "StreamArn":
                 moment = Rule.LATE
         return move.new if self.stage >= moment else move.old
 
-    def _by_name(self, value: dict[str, Any], key: str, member: Any, rule: Rule) -> Any:
+    def by_name(self, value: dict[str, Any], key: str, member: Any, rule: Rule) -> Any:
         """A table that is named by what its TableName says, in a place that is there for a table's name."""
         found = self.names.named(value, key, member)
         if found is None:
             return member
         new = self.name(found.table, "", rule)
-        moved = member if new == found.table else {"Ref": new}
-        if moved is member or found.condition is None:
+        return member if new == found.table else self._where_it_exists(found, {"Ref": new}, member)
+
+    def _with_names(self, value: Any, rule: Rule) -> Any:
+        """A text with the twin's name in the ARNs that name the source by its name."""
+        new = value
+        for found, pattern in self.names.in_text(value, in_statement=rule is Rule.TWIN):
+            if self.name(found.table, "", rule) != found.table:
+                moved = map_branches(new, lambda branch: found.twin_in(branch, pattern))  # noqa: B023 (called at once)
+                new = self._where_it_exists(found, moved, new)
+        return new
+
+    def _where_it_exists(self, found: FixedName, moved: Any, member: Any) -> Any:
+        """Without the table its name stays what it was: nobody can refer to a resource that does not exist."""
+        if found.condition in (None, self.condition):
             return moved
-        # Without the table its name stays what it was: nobody can refer to a resource that does not exist.
         return {"Fn::If": [found.condition, moved, member]}
+
+    def _of_pieces(self) -> Walk:
+        """The walk through the pieces of a text."""
+        return replace(self, names=self.names.of_pieces) if self.names.names else self
 
     def _reference(self, value: dict[str, Any], argument: Any, rule: Rule) -> dict[str, Any]:
         found = reference(value)
@@ -140,7 +158,7 @@ class Walk:
             return {"Fn::GetAtt": f"{new}.{attribute}" if attribute else new}
         return {"Fn::GetAtt": [new, *argument[1:]]}
 
-    def _sub(self, value: dict[str, Any], argument: Any, rule: Rule) -> dict[str, Any]:
+    def _sub(self, value: dict[str, Any], argument: Any, rule: Rule) -> Any:
         parts = sub_parts(argument)
         if parts is None:
             return self.members(value, rule)
@@ -153,18 +171,16 @@ class Walk:
             return self.name(logical_id, attribute, rule) + dot + attribute
 
         new_text = replace_variables(text, rename)
-        if rule is Rule.TWIN:
-            new_text = self.names.in_sub(new_text)
-        new_local = self.members(local, rule)
-        if new_text == text and new_local is local:
-            return value
-        return {"Fn::Sub": [new_text, new_local] if new_local else new_text}
+        new_local = self._of_pieces().members(local, rule) if local else local
+        if new_text != text or new_local is not local:
+            value = {"Fn::Sub": [new_text, new_local] if new_local else new_text}
+        return self._with_names(value, rule)
 
-    def _join(self, value: dict[str, Any], argument: Any, rule: Rule) -> dict[str, Any]:
-        new = self.rewrite(self.names.in_join(argument) if rule is Rule.TWIN else argument, rule)
-        return value if new is argument else {"Fn::Join": new}
+    def _join(self, value: dict[str, Any], argument: Any, rule: Rule) -> Any:
+        new = self._of_pieces().rewrite(argument, rule)
+        return self._with_names(value if new is argument else {"Fn::Join": new}, rule)
 
-    _functions: ClassVar[dict[Any, Callable[[Walk, dict[str, Any], Any, Rule], dict[str, Any]]]] = {
+    _functions: ClassVar[dict[Any, Callable[[Walk, dict[str, Any], Any, Rule], Any]]] = {
         "Ref": _reference,
         "Fn::GetAtt": _reference,
         "Fn::Sub": _sub,

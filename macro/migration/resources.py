@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from migration.companions import companions
@@ -117,7 +117,7 @@ class Resources:
     def _resource(self, logical_id: str, resource: dict[str, Any]) -> dict[str, Any]:
         resource_type = type_of(resource)
         kind = kind_of(resource_type)
-        walk = self._walk()
+        walk = replace(self._walk(), condition=resource.get("Condition"))
         new = walk.members(resource, kind.rule, kind.places)
         for each in walk.readers:
             self.readers.setdefault(each, []).append(logical_id)

@@ -27,6 +27,12 @@ class Move:
 
     old: str
     new: str
-    is_table: bool = False
+    tables: frozenset[str] = frozenset()
+    """The tables that it leads to: their gates come before what names it."""
     since: int | None = None
     """The stage from which on every reference names the new id, whatever its rule; None leaves it to the rule."""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table itself that moves."""
+        return self.old in self.tables

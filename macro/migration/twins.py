@@ -18,7 +18,7 @@ from typing import Any
 
 from migration.errors import Problem
 from migration.fixed_names import FixedName
-from migration.intrinsics import function_of, is_mapping, is_no_value, map_branches
+from migration.intrinsics import function_of, is_mapping, is_no_value, map_branches, mentioned
 from migration.names import CannotRename, renamed
 from migration.options import KEY
 from migration.stages import Stage
@@ -43,6 +43,8 @@ def twin(table: Table, stage: Stage) -> dict[str, Any]:
     attributes = {name: value for name, value in table.resource.items() if name not in kept}
     metadata = table.resource.get("Metadata")
     others = {name: value for name, value in metadata.items() if name != KEY} if is_mapping(metadata) else {}
+    if stage >= Stage.CLEANUP and (before := _left_behind(table)):
+        others[KEY] = {"Source": before}
     if others:
         attributes["Metadata"] = others
     # From cutover on the twin holds acknowledged writes: nothing may delete it with the stack. Before, nothing may
@@ -78,8 +80,8 @@ def fixed_name(table: Table) -> FixedName | None:
     return FixedName(table.id, name, _twin_name(table), table.resource.get("Condition"))
 
 
-def table_problems(table: Table) -> list[Problem]:
-    """What makes it impossible to migrate this table."""
+def table_problems(table: Table, migrating: set[str]) -> list[Problem]:
+    """What makes it impossible to migrate this table; `migrating` are the ids of all that do."""
     problems = [
         _stream_view(table.id, each["StreamViewType"])
         for each in _branches(table.properties.get("StreamSpecification"))
@@ -91,6 +93,8 @@ def table_problems(table: Table) -> list[Problem]:
         )
     if not all(map(_is_plain, [*_branches(policy(table.properties)), *_branches(twin_policy(table))])):
         problems.append(_policy_problem(table.id))
+    if not mentioned([table.properties.get("TableName"), table.options.twin_name]).keys().isdisjoint(migrating):
+        problems.append(_name_of_another(table.id))
     try:
         if _twin_name(table) == table.properties.get("TableName") is not None:
             problems.append(Problem(table.id, "option TwinName is the source's own name", "Choose another name"))
@@ -109,6 +113,12 @@ def _twin_properties(table: Table, stage: Stage) -> dict[str, Any]:
     if name is not None:
         properties["TableName"] = name
     return properties
+
+
+def _left_behind(table: Table) -> dict[str, Any]:
+    """What only the source had and a condition or a parameter decided: without a use of theirs cfn-lint objects."""
+    left = {name: table.properties.get(name) for name in ("SSESpecification", "ImportSourceSpecification")}
+    return {name: value for name, value in left.items() if "Fn::" in str(value) or mentioned(value)}
 
 
 def _twin_name(table: Table) -> Any:
@@ -146,6 +156,14 @@ def _branches(value: Any) -> list[Any]:
     found: list[Any] = []
     map_branches(value, found.append)
     return found
+
+
+def _name_of_another(table_id: str) -> Problem:
+    return Problem(
+        table_id,
+        "its name is made of the name of a table that migrates, and it would be replaced when that one moves",
+        "Write the name out, in an update of its own that gives the same name, or exclude the other table",
+    )
 
 
 def _policy_problem(table_id: str) -> Problem:

@@ -16,7 +16,7 @@ from typing import Any
 
 from migration.expand import expand, migrating
 from migration.stages import Stage
-from tests.macro.reading import Template, graph, key, names, permissions, renamed, told, walk
+from tests.macro.reading import Template, canonical, graph, key, names, permissions, renamed, told, walk
 
 OFF, REPLICATE, POPULATE, CUTOVER, CLEANUP = Stage
 BOTH_TABLES = (REPLICATE, POPULATE, CUTOVER)
@@ -24,7 +24,6 @@ STAGES = (*BOTH_TABLES, CLEANUP)
 
 COMPANIONS = ("Encrypted", "Replication", "ReverseReplication", "MigrationGate", "Population")
 PSEUDO = re.compile(r"^AWS::")
-FOLLOWER = re.compile(r"^AWS::(ApplicationAutoScaling::|Serverless::Connector$)")
 FOLLOWER = re.compile(r"^AWS::(ApplicationAutoScaling::|Serverless::Connector$)")
 SNAPSHOT = re.compile(r"^AWS::(Lambda::Version|ApiGateway(V2)?::(Deployment|Stage))$")
 
@@ -193,6 +192,15 @@ def no_table_is_replaced(run_: Run) -> list[str]:
         first, *others = (run_.resources(stage)[f"{table}Encrypted"]["Properties"] for stage in STAGES)
         changing = (name for name in fixed for each in others if each.get(name) != first.get(name))
         found += [f"{table}Encrypted: {name} changes" for name in changing]
+    for other, resource in run_.resources(OFF).items():
+        if (
+            other not in run_.tables
+            and isinstance(resource, dict)
+            and re.search("(Simple|DB::|Global)Table$", str(resource.get("Type")))
+        ):
+            given = (resource.get("Properties") or {}).get("TableName")
+            made = (run_.resources(stage)[other]["Properties"].get("TableName") for stage in STAGES if given)
+            found += [f"{other}: its name changes" for name in made if name != given]
     return found
 
 
@@ -290,12 +298,24 @@ def nothing_moves_before_cutover(run_: Run) -> list[str]:
     return found
 
 
+def fixed_names(run_: Run) -> dict[str, str]:
+    """The ids of the tables and twins that have a fixed name, by it."""
+    found = {}
+    for table in run_.tables:
+        for each in (table, f"{table}Encrypted"):
+            name = canonical(run_.resources(REPLICATE)[each]["Properties"].get("TableName"), {})
+            if isinstance(name, str):
+                found[name] = each
+    return found
+
+
 def no_permission_is_lost(run_: Run) -> list[str]:
     """Whoever may use the source may use both tables from stage 1 to 3, and the twin at stage 4, in the same way."""
     found = []
-    before = set(permissions(run_.template, run_.tables))
+    texts = fixed_names(run_)
+    before = set(permissions(run_.template, run_.tables, texts))
     for stage in STAGES:
-        after = set(permissions(run_.results[stage], run_.tables))
+        after = set(permissions(run_.results[stage], run_.tables, texts))
         for owner, grant in sorted(before):
             twin = grant
             for table in run_.tables:
@@ -313,7 +333,7 @@ def what_exists_once_per_table_follows_it(run_: Run) -> list[str]:
     for logical_id, resource in run_.resources(OFF).items():
         if not FOLLOWER.match(str(resource.get("Type") if isinstance(resource, dict) else None)):
             continue
-        tables = [table for table in run_.tables if table in names({"r": resource})]
+        tables = [table for table in run_.tables if table in names({"r": resource.get("Properties")})]
         twins = {json.dumps(run_.resources(stage).get(f"{logical_id}Encrypted")) for stage in STAGES}
         if tables and (len(twins) > 1 or "null" in twins):
             found.append(f"{logical_id}: there is no twin of it, or it changes")

@@ -41,8 +41,8 @@ def references(value: Any) -> Iterator[tuple[str, str]]:
         elif key == "Fn::Sub":
             text, local = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
             for variable in re.findall(r"\$\{([^!{}$][^{}$]*)\}", text):
-                if variable not in local:
-                    name, _, attribute = variable.partition(".")
+                if variable.strip() not in local:
+                    name, _, attribute = variable.strip().partition(".")
                     yield name, attribute
 
 
@@ -56,7 +56,11 @@ def names(value: Any) -> set[str]:
 
 
 def renamed(value: Any, old: str, new: str) -> Any:
-    """`value` with each whole word `old` replaced, however it stands there."""
+    """`value` with each whole word `old` replaced, however it stands there; the keys of a mapping are no names."""
+    if isinstance(value, dict):
+        return {k: v if k == "Fn::FindInMap" else renamed(v, old, new) for k, v in value.items()}
+    if isinstance(value, list):
+        return [renamed(each, old, new) for each in value]
     text = json.dumps(value, sort_keys=True)
     return json.loads(re.sub(rf"(?<![A-Za-z0-9!]){re.escape(old)}(?![A-Za-z0-9])", new, text))
 
@@ -85,7 +89,9 @@ def told(resource: dict[str, Any]) -> Any:
     properties = resource.get("Properties")
     rest = {k: v for k, v in resource.items() if k not in left_out}
     if isinstance(properties, dict):
-        rest["Properties"] = {k: v for k, v in properties.items() if k not in ("Policies", "DataSources")}
+        rest["Properties"] = {
+            k: v for k, v in properties.items() if k not in ("Policies", "DataSources", "ScalingInstructions")
+        }
     if isinstance(resource.get("Metadata"), dict):
         rest["Metadata"] = {k: v for k, v in resource["Metadata"].items() if k != "EncryptMigrate"}
     if not rest.get("Metadata"):
@@ -103,31 +109,87 @@ def _without_permissions(value: Any) -> Any:
     return value
 
 
-def permissions(template: Template, tables: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """(who, what) of everything that a template permits, one value of a list at a time, where it names a table."""
-    known = {each for table in tables for each in (table, f"{table}Encrypted")}
+def canonical(value: Any, tables: dict[str, str]) -> Any:
+    """`value` with every text and reference as the text of a Fn::Sub; `tables` are ids of tables by their names."""
+    if isinstance(value, list):
+        return [canonical(each, tables) for each in value]
+    if isinstance(value, str):
+        return _by_id(value, tables)
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((key, argument),) = value.items()
+        if key in ("Ref", "Fn::GetAtt", "Fn::Sub", "Fn::Join"):
+            return _by_id(_text(key, argument, tables), tables)
+        if key == "Fn::If" and isinstance(argument, list) and len(argument) == 3:
+            then, otherwise = (canonical(each, tables) for each in argument[1:])
+            # The twin where there is one, and else the name that stood there: that is the twin's.
+            same = any(renamed(otherwise, table, f"{table}Encrypted") == then for table in tables.values())
+            return then if same else {key: [argument[0], then, otherwise]}
+    return {k: _by_id(v, tables, whole=True) if "ableName" in k else canonical(v, tables) for k, v in value.items()}
+
+
+def _by_id(value: Any, tables: dict[str, str], whole: bool = False) -> Any:
+    """A text with the table's id where its name stands in an ARN, or is the whole of it."""
+    text = canonical(value, {}) if whole else value
+    if not isinstance(text, str):
+        return (
+            [_by_id(each, tables, whole=True) for each in text] if isinstance(text, list) else canonical(text, tables)
+        )
+    if whole and text in tables:
+        return f"${{{tables[text]}}}"
+    for name, table in tables.items():
+        text = re.sub(rf"table/{re.escape(name)}(?![\w.$-])", f"table/${{{table}}}", text)
+    return text
+
+
+def _text(function: str, argument: Any, tables: dict[str, str]) -> Any:
+    if function == "Ref":
+        return f"${{{argument}}}"
+    if function == "Fn::GetAtt":
+        return f"${{{argument if isinstance(argument, str) else '.'.join(map(str, argument))}}}"
+    if function == "Fn::Join":
+        pieces = canonical(argument[1], {}) if isinstance(argument, list) else None
+        joined = isinstance(pieces, list) and all(isinstance(each, str) for each in pieces)
+        return argument[0].join(pieces) if joined else {function: canonical(argument, tables)}
+    text, local = (argument, {}) if isinstance(argument, str) else (argument[0], canonical(argument[1], {}))
+    values = {name: each if isinstance(each, str) else f"<{key(each)}>" for name, each in local.items()}
+    return re.sub(r"\$\{\s*([^!{}$]*?)\s*\}", lambda found: values.get(found[1], f"${{{found[1]}}}"), text)
+
+
+def permissions(template: Template, tables: tuple[str, ...], texts: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """(who, what) of everything that a template permits, one value of a list at a time, where it names a table.
+
+    `texts` are the ids of tables, twins included, by the names that they have.
+    """
+    known = "|".join(re.escape(each) for table in tables for each in (f"{table}Encrypted", table))
+    named = re.compile(rf"\$\{{({known})[.}}]|\"Id\": \"({known})\"")
 
     def about_a_table(grant: Any) -> bool:
-        return bool(known & {name for name, _ in references(grant)})
+        return bool(named.search(key(grant)))
 
     for logical_id, resource in (template.get("Resources") or {}).items():
         if isinstance(resource, dict) and resource.get("Type") == "AWS::Serverless::Connector":
             yield "connectors", key(resource.get("Properties"))
             continue
         for path, each in walk(resource):
-            if isinstance(each, dict):
-                yield from ((logical_id, grant) for value, grant in _grants(path, each) if about_a_table(value))
+            of_the_gate = logical_id in tables and path.startswith("/Properties/ResourcePolicy")
+            if isinstance(each, dict) and not of_the_gate:
+                for value, grant in _grants(path, each, texts):
+                    if about_a_table(value):
+                        yield logical_id, grant
 
 
-def _grants(path: str, value: dict[str, Any]) -> Iterator[tuple[Any, str]]:
+def _grants(path: str, value: dict[str, Any], texts: dict[str, str]) -> Iterator[tuple[Any, str]]:
     """(what names a table, what is granted) for an embedded connector, a policy template or a statement."""
     if path.startswith("/Connectors/") and "Permissions" in value:
         yield value, key(value)
     if len(value) == 1 and POLICY_TEMPLATE.match(str(next(iter(value)))):
-        yield value, key(value)
+        yield canonical(value, texts), key(canonical(value, texts))
     if "Effect" in value and ("Action" in value or "NotAction" in value):
-        for place, each in _values(value):
-            yield each, key([value["Effect"], value.get("Action"), value.get("NotAction"), place, each])
+        for place, single in _values(value):
+            each = canonical({place: single}, texts)
+            yield each, key([value["Effect"], value.get("Action"), value.get("NotAction"), each])
 
 
 def _values(statement: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -36,6 +36,13 @@ def test_what_is_no_name_or_grows_too_long_cannot_be_renamed(name: Any) -> None:
         renamed(name)
 
 
+def in_statement(names: FixedNames, value: Any) -> Any:
+    """`value` as it stands in a statement about the twin."""
+    for found, pattern in names.in_text(value, in_statement=True):
+        value = found.twin_in(value, pattern)
+    return value
+
+
 class TestNamedByText:
     """A table that is named by its name is recognised in places that are certain to mean it, and nowhere else."""
 
@@ -56,7 +63,7 @@ class TestNamedByText:
         ],
     )
     def test_in_an_arn(self, text: str, other: str) -> None:
-        assert self.literal.in_text(text) == other
+        assert in_statement(self.literal, text) == other
 
     @pytest.mark.parametrize(
         ("text", "other"),
@@ -68,37 +75,66 @@ class TestNamedByText:
         ],
     )
     def test_in_a_sub_when_the_name_is_a_parameter(self, text: str, other: str) -> None:
-        assert self.parameter.in_sub(text) == other
+        assert in_statement(self.parameter, {"Fn::Sub": text}) == {"Fn::Sub": other}
 
     @pytest.mark.parametrize(
         ("pieces", "other"),
         [
-            ([":table/", {"Ref": "Name"}], [":table/", {"Fn::Sub": "${Name}-encrypted"}]),
-            ([":table/", {"Ref": "Name"}, "/index/*"], [":table/", {"Fn::Sub": "${Name}-encrypted"}, "/index/*"]),
-            ([":table/", {"Ref": "Name"}, "-other"], [":table/", {"Ref": "Name"}, "-other"]),
-            (["other/", {"Ref": "Name"}], ["other/", {"Ref": "Name"}]),
+            ([":table/", {"Ref": "Name"}], ":table/${Name}-encrypted"),
+            ([":table/", {"Ref": "Name"}, "/index/*"], ":table/${Name}-encrypted/index/*"),
+            ([":table/", {"Ref": "Name"}, "-other"], None),
+            (["other/", {"Ref": "Name"}], None),
         ],
     )
-    def test_in_a_join(self, pieces: list[Any], other: list[Any]) -> None:
-        assert self.parameter.in_join(["", pieces]) == ["", other]
+    def test_in_a_join(self, pieces: list[Any], other: str | None) -> None:
+        given = {"Fn::Join": ["", pieces]}
+        assert in_statement(self.parameter, given) == ({"Fn::Sub": other} if other else given)
 
     def test_in_a_join_of_texts(self) -> None:
-        assert self.literal.in_join(["", ["arn:", "table/users", "/index/*"]]) == [
-            "",
-            ["arn:", "table/people", "/index/*"],
-        ]
-        assert self.literal.in_join(["-", ["table/users", "old"]]) == ["-", ["table/users", "old"]]
-        assert self.literal.in_join(["/", ["table", "users"]]) == ["/", ["table", "users"]]
+        assert in_statement(self.literal, {"Fn::Join": ["", ["arn:", "table/users", "/x"]]}) == "arn:table/people/x"
+        for other in ({"Fn::Join": ["-", ["table/users", "old"]]}, {"Fn::Join": ["", ["${!A}table/users", {}]]}):
+            assert in_statement(self.literal, other) == other
+
+    def test_in_a_sub_of_pieces(self) -> None:
+        given = {"Fn::Sub": ["table/${Table}/index/${ Index }", {"Table": {"Ref": "Name"}}]}
+        assert in_statement(self.parameter, given) == {"Fn::Sub": "table/${Name}-encrypted/index/${Index}"}
+
+    def test_a_name_that_is_put_together_is_found_however_that_is_done(self) -> None:
+        name = {"Fn::Join": ["-", [{"Ref": "AWS::StackName"}, "users"]]}
+        names = FixedNames((FixedName("Users", name, "people"),))
+        assert in_statement(names, {"Fn::Sub": "table/${AWS::StackName}-users"}) == "table/people"
+        assert names.named({}, "TableName", {"Fn::Sub": ["${ A }-users", {"A": {"Ref": "AWS::StackName"}}]})
+
+    def test_a_name_that_no_sub_can_hold_is_found_too(self) -> None:
+        name = {"Fn::FindInMap": ["Names", {"Ref": "Stage"}, "Users"]}
+        names = FixedNames((FixedName("Users", name, {"Fn::Sub": ["${Name}-encrypted", {"Name": name}]}),))
+        assert in_statement(names, {"Fn::Join": ["", ["table/", name]]}) == {
+            "Fn::Sub": ["table/${Part1}-encrypted", {"Part1": name}]
+        }
+
+    @pytest.mark.parametrize(
+        ("text", "other"),
+        [
+            ("arn:aws:dynamodb:*:*:table/users", False),
+            ("arn:aws:dynamodb:*:*:table/users*", True),
+            ("arn:aws:dynamodb:us-east-1:*:table/users", True),
+            ("arn:aws:dynamodb:*:111122223333:table/users", True),
+            ("arn:aws:dynamodb:*:111122223333:table/orders", False),
+        ],
+    )
+    def test_what_may_mean_another_table_too(self, text: str, other: bool) -> None:
+        assert self.literal.may_mean_another(text) is other
 
     def test_a_plain_arn_becomes_a_sub_where_the_twin_s_name_is_a_function(self) -> None:
         names = FixedNames((FixedName("Users", "users", {"Fn::Sub": "${A}-people"}),))
-        assert names.in_text("table/users") == {"Fn::Sub": "table/${A}-people"}
+        assert in_statement(names, "table/users") == {"Fn::Sub": "table/${A}-people"}
 
     @pytest.mark.parametrize(
         ("value", "key", "certain"),
         [
             ({"TableName": "users"}, "TableName", True),
             ({"USERS_TABLE": "users"}, "USERS_TABLE", True),
+            ({"DynamoName": "users"}, "DynamoName", True),
             ({"Name": "Table", "Value": "users"}, "Value", True),
             ({"Name": "Colour", "Value": "users"}, "Value", False),
             ({"Topic": "users"}, "Topic", False),
