@@ -73,7 +73,7 @@ def _resources(
         if logical_id in gates:
             continue
         found[logical_id] = _released(resource, template.resources.get(ids.get(logical_id, logical_id)), gates)
-    moves = {table.id: Move(table.id, table.twin, is_table=True) for table in tables}
+    moves = {table.id: Move(table.id, table.twin, frozenset([table.id])) for table in tables}
     walk = Walk(Stage.CLEANUP, moves, _names(tables))
     for table in tables:
         policy = {**table.properties, **table.options.properties}.get("ResourcePolicy")

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from migration.expand import expand, migrating
-from migration.intrinsics import function_of, is_mapping, map_branches, mentioned
+from migration.ids import companion_ids
+from migration.intrinsics import function_of, is_mapping, map_branches, mentioned, type_of
 from migration.resources import LOOP
 from migration.simple_table import SIMPLE_TABLE
 from migration.stages import Stage
 from migration.tables import TABLE
+from migration.texts import MARK, as_text
 from migration.twins import fixed_name
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ POLICY_LIMIT_CHARACTERS = 10240
 """All inline policies of a role together (IAM counts without white space)."""
 
 _STACKS = ("AWS::CloudFormation::Stack", "AWS::CloudFormation::StackSet", "AWS::Serverless::Application")
+_CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource")
+_OWN_NAME = re.compile(r"^(?!.*([Tt]able|[Ff]unction|[Mm]etric)).*Name$")
+_NAMING_A_TABLE = ("AWS::IAM::Policy", "AWS::CloudFormation::Stack")
+_SAYS_NOTHING = ("Type", "aws:cdk:path", "Fn::FindInMap")
 _FILES = re.compile(r"^(DefinitionUri|SchemaUri|\w*S3Location)$")
 
 
@@ -93,13 +99,12 @@ def _of_table(table: Table) -> Iterator[Notice]:
 def _by_text(table: Table, result: dict[str, Any]) -> Iterator[Notice]:
     """Places that still say the source's name when everything names the twin."""
     found = fixed_name(table)
-    if found is None:
-        return
-    text = found.name if isinstance(found.name, str) else None
-    word = re.compile(rf"(?<![\w.-]){re.escape(text)}(?![\w.-])") if text else None
+    # Without a name of its own a table is called STACK-LOGICALID-SOMETHING, and wildcards are made for that.
+    word = rf"(?<![\w.-]){re.escape(found.text)}(?![\w.-])" if found else rf"table/[^/\s]*-{re.escape(str(table.id))}\b"
+    resources = {key: each for key, each in result["Resources"].items() if key not in companion_ids(table.id)}
     for section in ("Globals", "Resources", "Outputs"):
-        for path, value in _leaves(result.get(section), section):
-            if value == found.name or (word is not None and isinstance(value, str) and word.search(value)):
+        for path, value in _texts({**result, "Resources": resources}.get(section), section, table):
+            if re.search(word, value):
                 yield Notice(
                     path,
                     f"it holds the name of {table.id} and stays as it is",
@@ -119,19 +124,44 @@ def _of_resource(logical_id: str, resource: Any, tables: list[Table]) -> Iterato
     named = [table.id for table in tables if table.id in mentioned(resource)]
     if not is_mapping(resource) or not named:
         return
+    yield from _of_custom_resource(logical_id, resource, named)
+    yield from _of_names(logical_id, resource, tables)
     if resource.get("Type") in _STACKS:
         yield Notice(
             logical_id,
             f"it gets {', '.join(named)} as a parameter; its own roles may use the source alone until cutover",
             "Let its roles use both tables before cutover, or migrate the table in a stack of its own",
         )
-    files = [key for key in resource.get("Properties", {}) if _FILES.match(str(key))]
+    properties = resource.get("Properties")
+    files = [key for key in properties if _FILES.match(str(key))] if is_mapping(properties) else []
     if files:
         yield Notice(
             logical_id,
             f"what stands in the file of {', '.join(files)} is not seen",
             "Hand the table to it by substitutions, not by name",
         )
+
+
+def _of_custom_resource(logical_id: str, resource: dict[str, Any], named: list[str]) -> Iterator[Notice]:
+    if type_of(resource).startswith(_CUSTOM):
+        yield Notice(
+            logical_id,
+            f"it is a custom resource that is told of {', '.join(named)}: cutover updates it with another name",
+            "See that its function does not fill the table again, or empties it when the old name is deleted",
+        )
+
+
+def _of_names(logical_id: str, resource: dict[str, Any], tables: list[Table]) -> Iterator[Notice]:
+    """Resources whose own name is made of a table's: they are replaced when it moves."""
+    properties = resource.get("Properties")
+    for key, value in properties.items() if is_mapping(properties) else ():
+        ours = any(table.id in mentioned(value) for table in tables)
+        if ours and _OWN_NAME.search(str(key)) and type_of(resource) not in _NAMING_A_TABLE:
+            yield Notice(
+                logical_id,
+                f"its {key} is made of a table's name: CloudFormation may replace it when that name moves",
+                f"Write {key} out in an update of its own, if it holds anything",
+            )
 
 
 def _of_outputs(outputs: Any, tables: list[Table]) -> Iterator[Notice]:
@@ -145,6 +175,23 @@ def _of_outputs(outputs: Any, tables: list[Table]) -> Iterator[Notice]:
                 f"Let their roles use the export of output {output_id}Encrypted too, from replicate on; then let them "
                 "import that one instead, right after cutover if they write",
             )
+
+
+def _texts(value: Any, path: str, table: Table) -> Iterator[tuple[str, str]]:
+    """Every text below as the text of a Fn::Sub, with its path; what says nothing to running code is left out."""
+    text = as_text(value)
+    if text is not None and MARK not in text:
+        yield path, text
+        return
+    members: Any = ()
+    if isinstance(value, Mapping):
+        members = [(key, each) for key, each in value.items() if key not in _SAYS_NOTHING]
+        if function_of(value) == "Fn::If" and value["Fn::If"][1:2] == [{"Ref": table.twin}]:
+            return  # the name for where there is no table
+    elif isinstance(value, list):
+        members = enumerate(value)
+    for key, member in members:
+        yield from _texts(member, f"{path}.{key}", table)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import graphlib
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any
 
 from migration.expand import expand, migrating
 from migration.stages import Stage
-from tests.macro.reading import Template, canonical, graph, key, names, permissions, renamed, told, walk
+from tests.macro.reading import Template, canonical, graph, key, names, permissions, references, renamed, told, walk
 
 OFF, REPLICATE, POPULATE, CUTOVER, CLEANUP = Stage
 BOTH_TABLES = (REPLICATE, POPULATE, CUTOVER)
@@ -356,6 +357,73 @@ def what_belongs_to_a_table_exists_under_its_condition(run_: Run) -> list[str]:
     return found
 
 
+def streams_move_last(run_: Run) -> list[str]:
+    """Who reads a stream reads the source's up to stage 3, and from stage 4 on the twin's from its oldest record."""
+    found = []
+    for logical_id, resource in run_.resources(OFF).items():
+        if logical_id in run_.tables or not isinstance(resource, dict) or FOLLOWER.match(str(resource.get("Type"))):
+            continue
+        before = _streams(run_, resource)
+        found += [
+            f"{stage.name}: {logical_id} reads another stream"
+            for stage in BOTH_TABLES
+            if before and _streams(run_, run_.resources(stage).get(logical_id, {})) != before
+        ]
+    for path, each in walk(run_.resources(CLEANUP)):
+        source = (each.get("Stream") or each.get("EventSourceArn")) if isinstance(each, dict) else None
+        twins = {(f"{table}Encrypted", "StreamArn") for table in run_.tables}
+        if twins & set(references(source)) and each.get("StartingPosition") != "TRIM_HORIZON":
+            found.append(f"CLEANUP: {path} misses what is on the stream already")
+    return found
+
+
+def _streams(run_: Run, resource: dict[str, Any]) -> set[tuple[str, str]]:
+    named = set(references(told(resource)))
+    return {
+        (name, what) for name, what in named if what == "StreamArn" and name.removesuffix("Encrypted") in run_.tables
+    }
+
+
+def the_twin_is_kept_once_it_is_written(run_: Run) -> list[str]:
+    return [
+        f"{stage.name}: {table}Encrypted has the wrong DeletionPolicy"
+        for table in run_.tables
+        for stage in STAGES
+        for kept in [run_.resources(stage)[f"{table}Encrypted"].get("DeletionPolicy")]
+        if (kept == "Retain") is not (stage >= CUTOVER)
+    ]
+
+
+def the_twin_ends_with_what_the_source_had(run_: Run) -> list[str]:
+    found = []
+    for table in run_.tables:
+        given = run_.resources(OFF)[table].get("Properties") or {}
+        twin = run_.resources(CLEANUP)[f"{table}Encrypted"]["Properties"]
+        late = ("DeletionProtectionEnabled", "KinesisStreamSpecification")
+        found += [f"{table}: its twin never gets {name}" for name in late if name in given and name not in twin]
+    return found
+
+
+def twins_with_indexes_are_made_one_after_another(run_: Run) -> list[str]:
+    """DynamoDB creates one table with indexes at a time; those under conditions may not both be there."""
+    resources = run_.resources(REPLICATE)
+    twins = [resources[f"{table}Encrypted"] for table in run_.tables]
+    indexed = [
+        f"{table}Encrypted"
+        for table, twin in zip(run_.tables, twins, strict=True)
+        if "Condition" not in twin
+        and any(f"{kind}SecondaryIndexes" in twin["Properties"] for kind in ("Global", "Local"))
+    ]
+    edges = graph(resources)
+    after = {each: _reaching(edges, {each}) for each in indexed}
+    pairs = itertools.combinations(indexed, 2)
+    return [
+        f"{one} and {other} may be made at once"
+        for one, other in pairs
+        if one not in after[other] and other not in after[one]
+    ]
+
+
 LAWS: tuple[Callable[[Run], list[str]], ...] = (
     the_input_is_unchanged,
     the_same_input_gives_the_same_output,
@@ -376,6 +444,10 @@ LAWS: tuple[Callable[[Run], list[str]], ...] = (
     no_permission_is_lost,
     what_exists_once_per_table_follows_it,
     what_belongs_to_a_table_exists_under_its_condition,
+    streams_move_last,
+    the_twin_is_kept_once_it_is_written,
+    the_twin_ends_with_what_the_source_had,
+    twins_with_indexes_are_made_one_after_another,
 )
 
 

@@ -23,7 +23,10 @@ MUTATIONS = (
     Mutation("data references never move", "rules.py", "DATA = Stage.CUTOVER", "DATA = Stage.CLEANUP + 1"),
     Mutation("data references move at once", "rules.py", "DATA = Stage.CUTOVER", "DATA = Stage.REPLICATE"),
     Mutation(
-        "exports change at cutover", "outputs.py", "walk.rewrite(output, Rule.LATE)", "walk.rewrite(output, Rule.DATA)"
+        "exports change at cutover",
+        "outputs.py",
+        "_output(walk, output_id, output, Rule.LATE)",
+        "_output(walk, output_id, output, Rule.DATA)",
     ),
     Mutation("no second export", "outputs.py", "        if not tables:", "        if tables or not tables:"),
     Mutation(
@@ -41,8 +44,8 @@ MUTATIONS = (
     Mutation(
         "permissions are never taken back",
         "permissions.py",
-        "[twin] if walk.stage >= Stage.CLEANUP else [value, twin]",
-        "[value, twin]",
+        "[twin] if contract else [value, twin]",
+        "[value, twin] if contract else [value, twin]",
     ),
     Mutation(
         "policy templates are data",
@@ -66,6 +69,48 @@ MUTATIONS = (
     Mutation(
         "roles wait for gates", "places.py", "_PERMISSION = Kind(rule=Rule.LATE)", "_PERMISSION = Kind(rule=Rule.DATA)"
     ),
+    Mutation(
+        "a table that a condition of a statement names by its name is left out",
+        "permissions.py",
+        "twin = walk.by_name({}, key, value, Rule.TWIN)",
+        "twin = value",
+    ),
+    Mutation(
+        "names in ARNs are left out", "fixed_names.py", 'if text is None or "table/" not in text', "if text or not text"
+    ),
+    Mutation("Fn::Join is not read", "texts.py", 'elif function == "Fn::Join":', 'elif function == "Fn::Joins":'),
+    Mutation("white space in a Fn::Sub is not expected", "intrinsics.py", "name = written.strip()", "name = written"),
+    Mutation("another table gets the twin's name", "places.py", '{"TableName": _own_name}', "{}"),
+    Mutation("what follows a table has no gate", "followers.py", "frozenset(walk.named)", "frozenset()"),
+    Mutation(
+        "an embedded connector waits for the source",
+        "connectors.py",
+        "with_moved_order(connector, walk, Rule.LATE)",
+        "(connector or with_moved_order)",
+    ),
+    Mutation(
+        "streams move with the data",
+        "references.py",
+        "                moment = Rule.LATE",
+        "                moment = rule",
+    ),
+    Mutation("a reader begins where it likes", "streams.py", '"TRIM_HORIZON")', '"LATEST")'),
+    Mutation(
+        "the twin goes with the stack",
+        "twins.py",
+        '"Retain" if stage >= Stage.CUTOVER',
+        '"Retain" if stage > Stage.CLEANUP',
+    ),
+    Mutation(
+        "a rollback leaves the twin", "twins.py", '"Retain" if stage >= Stage.CUTOVER', '"Retain" if stage >= Stage.OFF'
+    ),
+    Mutation(
+        "a Kinesis destination never moves",
+        "twins.py",
+        "for name in _NEVER_COPIED if stage >= Stage.CLEANUP else (*_NEVER_COPIED, *_ONLY_AT_CLEANUP):",
+        "for name in (*_NEVER_COPIED, *_ONLY_AT_CLEANUP):",
+    ),
+    Mutation("twins with indexes are made at once", "order.py", "    if len(indexed) < 2:", "    if indexed:"),
     Mutation("Fn::Sub is left out", "references.py", '"Fn::Sub": _sub,', ""),
     Mutation("Fn::GetAtt is left out", "references.py", '"Fn::GetAtt": _reference,', ""),
     Mutation("DependsOn is left out", "order.py", "moved == given", "moved or given"),

@@ -71,6 +71,49 @@ def test_a_table_that_is_kept_or_protected_is_told() -> None:
     assert "Users: its DeletionPolicy keeps it in the account" in found
 
 
+def test_a_name_that_is_put_together_is_told_where_it_stays() -> None:
+    text = {"Fn::Join": ["", ["see ", {"Ref": "AWS::StackName"}, "-users!"]]}
+    found = told({"TableName": {"Fn::Sub": "${AWS::StackName}-users"}}, {"P": parameter(text)})
+    assert "Resources.P.Properties.Value: it holds the name of Users" in found
+
+
+def test_what_cloudformation_calls_a_table_without_a_name_is_told_where_it_stays() -> None:
+    statement = {
+        "Effect": "Allow",
+        "Action": "*",
+        "Resource": {"Fn::Sub": "arn:aws:dynamodb:*:*:table/${AWS::StackName}-Users-*"},
+    }
+    policy = {
+        "Type": "AWS::IAM::Policy",
+        "Properties": {"PolicyName": "p", "PolicyDocument": {"Statement": [statement]}},
+    }
+    assert "Resources.P.Properties.PolicyDocument.Statement.0.Resource: it holds the name of Users" in told(
+        None, {"P": policy}
+    )
+
+
+def test_what_says_nothing_to_running_code_is_not_told() -> None:
+    other = {"Type": "AWS::SNS::Topic", "Metadata": {"aws:cdk:path": "Stack/Table/Resource"}}
+    lines = told({"TableName": "Table"}, {"Topic": other}).splitlines()
+    assert [line for line in lines if "it holds the name" in line] == []
+
+
+@pytest.mark.parametrize("kind", ["Custom::Seed", "AWS::CloudFormation::CustomResource"])
+def test_a_custom_resource_that_is_told_another_table_is_told(kind: str) -> None:
+    found = told(None, {"Seed": {"Type": kind, "Properties": {"ServiceToken": "arn", "Into": {"Ref": "Users"}}}})
+    assert "Seed: it is a custom resource that is told of Users" in found
+
+
+def test_a_resource_whose_own_name_moves_with_the_table_is_told() -> None:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Sub": "${Users}-failed"}}}
+    assert "Queue: its QueueName is made of a table's name" in told(None, {"Queue": queue})
+    alarm = {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {"Dimensions": [{"Name": "TableName", "Value": {"Ref": "Users"}}]},
+    }
+    assert told(None, {"Alarm": alarm}) == ""
+
+
 @pytest.mark.parametrize(
     "sse", [{"SSEEnabled": {"Ref": "Sse"}}, {"Fn::If": ["Is", {"SSEEnabled": True}, {"SSEEnabled": False}]}]
 )
