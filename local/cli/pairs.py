@@ -57,7 +57,7 @@ class Pairs:
         if stack is not None and not pairs and not unusable:
             raise Refused(
                 f"Nothing of stack {stack} is being migrated.",
-                way_on="Put EncryptMigrate into its Transform and deploy it at stage replicate.",
+                way_on="Deploy it at stage replicate, with EncryptMigrate in its Transform.",
             )
         return Found(tuple(sorted(pairs, key=lambda pair: pair.pair_id)), unusable)
 

@@ -159,6 +159,8 @@ def _onward(report: Report) -> str:
             )
         if pair.population is not None and pair.population.state is PopulationState.FAILED:
             return f"The copy failed: {pair.population.reason} Go to replicate, then to populate again."
+        if pair.population is None:
+            return "Wait: the copy is about to begin."
         return "Wait: a comparison starts by itself once nothing has failed for a while."
     if pair.stage >= 4:
         return "Next: `encrypt-migrate finish TEMPLATE`, then deploy the finished template."

@@ -18,10 +18,10 @@ from replication.segments import Part
 
 _PARTS = {
     Part.COPY: "copy",
-    Part.COMPARE_OWNER: "compare, from the owner",
-    Part.COMPARE_OTHER: "compare, from the other",
+    Part.COMPARE_OWNER: "compare owner",
+    Part.COMPARE_OTHER: "compare other",
 }
-_BAR = 30
+_BAR = 20
 
 
 def status_view(reports: list[Report], unusable: tuple[str, ...]) -> RenderableType:
@@ -94,7 +94,7 @@ def _bar(part: PartProgress) -> RenderableType:
     grid.add_column(width=5, justify="right")
     share = 1.0 if part.finished else part.done / part.expected if part.expected else 0.0
     left = part.seconds_left
-    said = f"{amount(part.done)} of {amount(part.expected)} items"
+    said = f"{amount(part.done)} of {amount(part.expected)}"
     if part.finished:
         said += ", done"
     elif part.rate:

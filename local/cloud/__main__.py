@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from local.cloud.cloud import Cloud, CloudFailed
+from local.cloud.installer import SHORT_WAITS, InstallationFailed, build_and_deploy
 from local.cloud.settings import Settings
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     parser.add_argument("--account", default="123456789012", help="twelve digits; also the root's access key")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--folder", type=Path, help="where the log and temporary files go; kept afterwards")
+    parser.add_argument("--install", action="store_true", help="install EncryptMigrate, with short waits")
     for field in fields(Settings):
         kind = int if field.name == "shuffle" else float
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
@@ -25,15 +27,24 @@ def main() -> None:
     try:
         cloud = Cloud(settings, account=given.account, region=given.region, port=given.port, folder=given.folder)
         with cloud:
-            print(f"endpoint  {cloud.endpoint}")
-            print(f"account   {cloud.account}  (access key {cloud.account}, secret key test, region {cloud.region})")
-            print(f"log       {cloud.log_path}")
+            _say(cloud)
+            if given.install:
+                print("Installing EncryptMigrate; this takes half a minute.", flush=True)
+                build_and_deploy(cloud, SHORT_WAITS)
+                print("EncryptMigrate is installed.")
             print("Ctrl-C ends it.", flush=True)
             cloud.wait()
     except KeyboardInterrupt:
         print()
-    except CloudFailed as error:
+    except (CloudFailed, InstallationFailed) as error:
         sys.exit(f"error: {error}")
+
+
+def _say(cloud: Cloud) -> None:
+    """How to use it: the SDKs, the AWS CLI, SAM and encrypt-migrate all understand these variables."""
+    print(f"log  {cloud.log_path}\nIn the terminal where you use this cloud:\n")
+    print(f"  export AWS_ENDPOINT_URL={cloud.endpoint} AWS_DEFAULT_REGION={cloud.region}")
+    print(f"  export AWS_ACCESS_KEY_ID={cloud.account} AWS_SECRET_ACCESS_KEY=test\n")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,17 @@ STACK = "encrypt-migrate"
 INGREDIENTS = ("template.yaml", "macro", "replicator")
 BEING_BUILT = "building-"
 KEPT_SECONDS = 86_400
+# The installer's waits, short: here a policy spreads within a second and nobody waits for real machines.
+SHORT_WAITS = {
+    "SettleSeconds": "5",
+    "SettleLimitSeconds": "60",
+    "QuietSeconds": "2",
+    "SpreadSeconds": "2",
+    "SpreadLimitSeconds": "30",
+    "PolicyIntervalSeconds": "2",
+    "HoldSeconds": "3",
+    "WritersQuietMinutes": "0",
+}
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 

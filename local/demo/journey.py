@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.cloud import Cloud
-from local.cloud.installer import build_and_deploy
+from local.cloud.installer import SHORT_WAITS, build_and_deploy
 from local.cloud.stacks import StackFailed
 from local.demo.example import Example, package, parameters
 from local.demo.run import Look, Run, StageTime
@@ -18,17 +18,7 @@ from local.traffic.check import Contents, check
 from local.traffic.history import Outcome
 from local.traffic.traffic import Traffic
 
-# The installer's waits, short: here a policy spreads within a second and nobody waits for real machines.
-WAITS = {
-    "SettleSeconds": "5",
-    "SettleLimitSeconds": "60",
-    "QuietSeconds": "2",
-    "SpreadSeconds": "2",
-    "SpreadLimitSeconds": "30",
-    "PolicyIntervalSeconds": "2",
-    "HoldSeconds": "3",
-    "WritersQuietMinutes": "0",
-}
+WAITS = SHORT_WAITS
 CATCH_UP_SECONDS = 20.0
 _CALM_SECONDS = 2.0  # so that there are writes in every stage
 

@@ -83,11 +83,14 @@ def gate(event: dict[str, Any], _context: LambdaContext) -> None:
         sender.send(answer, Verdict(success=event.get("RequestType") == "Delete", reason=str(why)))
         return
     sender.check(request.answer.response_url)
-    logger.append_keys(resource=request.answer.logical_resource_id, request=str(request.kind))
+    asked = {"stack": request.answer.stack_id, "stage": request.properties.get("Stage")}
+    logger.append_keys(resource=request.answer.logical_resource_id, request=str(request.kind), **asked)
     verdict = _decided(request)
     if verdict is not None:
         logger.info("CloudFormation is answered.", extra={"success": verdict.success, "reason": verdict.reason})
         sender.send(request.answer, verdict)
+    else:
+        logger.info("An execution has been started, and answers.")
 
 
 def _decided(request: Request) -> Verdict | None:
@@ -149,6 +152,7 @@ def work(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(pair=job.pair, job=job.job)
     if step == "plan":
         plan = wiring.population.plan(job.pair, job.job, job.mode, deadline)
+        logger.info("The job begins.", extra={"mode": str(plan.mode), "segments": plan.segments, "items": plan.expected})
         return {"Segments": list(range(plan.segments)), "Of": plan.segments, "Copy": plan.mode is Mode.POPULATE}
     if step == "segment":
         task = Task(job.pair, job.job, Part(event["Part"]), event["Number"], event["Of"])

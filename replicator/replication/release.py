@@ -49,6 +49,7 @@ def release(crew: Crew, pair_id: str) -> Ended:
     _until_let_in(crew, pair, turn)
     tell(crew, pair, Verdict(success=True))
     crew.state.end_turn(pair_id, turn.token, **({} if turn.stage is None else {"Stage": turn.stage}))
+    crew.log("The old owner follows: the turn has ended.", {"owner": pair.table(turn.to).name})
     return Ended.RELEASED
 
 

@@ -13,10 +13,22 @@ from replication.register import WORKER, Standing
 from replication.settle import drained, read_everything, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from replication.crew import Crew
     from replication.register import Registered
     from replication.stream import Reader
     from replication.values import Item
+
+# What the log tells when a phase has been written. Read in order, it is the story of a turn.
+_TOLD = {
+    Phase.SETTLED: "The mirror has brought over all that is older than the mark.",
+    Phase.SEALING: "The owner is being closed: writes of clients are refused from here on.",
+    Phase.SEALED: "Nobody writes the owner any more.",
+    Phase.FENCING: "The other table is being closed to the mirror.",
+    Phase.FENCED: "Nobody but the turn writes the other table.",
+    Phase.LOOKED: "Every key written since the mark is copied.",
+}
 
 
 @dataclass
@@ -41,6 +53,7 @@ class Steps:
             self._require_empty(self.crew.waits.spread_limit)
         reader = self.crew.streams.mark(self.owner.stream_arn)
         self.marked_at = self.crew.clock()
+        self._tell("A turn begins: the mark is set.")
         return reader
 
     # ------------------------------------------------------------------ 2
@@ -130,9 +143,8 @@ class Steps:
         crew.look(self.turn.token).copy(self.owner.name, self.other.name, keys, self.deadline, self.alive)
         for batch in self.failed:
             crew.register.forget_attempt(batch)
-        crew.log("Looked again at every key written since the mark.", {"keys": len(keys)})
         self.looked_at = crew.clock()
-        self.enter(Phase.LOOKED, LookedAt=self.looked_at, Positions=reader.place())
+        self.enter(Phase.LOOKED, {"keys": len(keys)}, LookedAt=self.looked_at, Positions=reader.place())
 
     def _require_nothing_older(self) -> None:
         """Raises NotSettled when the mirror was given records from before the mark after all, and put them off."""
@@ -150,6 +162,7 @@ class Steps:
     def own(self) -> None:
         """The other table becomes the owner, in one conditional write (R4): before it all is undone, after it none."""
         self.pair = self.crew.state.change_owner(self.pair, self.turn, self.marked_at, self.looked_at, self._lease())
+        self._tell("The other table is the owner now.")
 
     # ------------------------------------------------------------------ 7
     def open(self) -> None:
@@ -169,15 +182,22 @@ class Steps:
         self.pair = crew.state.note_turn(
             self.pair.pair_id, self.turn.token, Phase=Phase.OPENED, OpenedAt=now, LeaseUntil=lease_until
         )
+        sealed_at = self.turn.sealed_at or (self.pair.turn.sealed_at if self.pair.turn else None)
+        self._tell("The new owner is open to clients.", refused_seconds=now - sealed_at if sealed_at else None)
 
     # ------------------------------------------------------------------ what the steps share
-    def enter(self, phase: Phase, **changes: object) -> None:
-        """Writes the phase before its effect, and that the turn lives. Raises StaleTurn, OutOfTime."""
+    def enter(self, phase: Phase, told: Mapping[str, object] | None = None, /, **changes: object) -> None:
+        """Writes the phase before its effect, and that the turn lives; `told` is for the log. Raises StaleTurn,
+        OutOfTime."""
         self.alive()
         self.pair = self.crew.state.note_turn(
             self.pair.pair_id, self.turn.token, Phase=phase, LeaseUntil=self._lease(), **changes
         )
         self._renewed_at = self.crew.clock()
+        self._tell(_TOLD[phase], **(told or {}))
+
+    def _tell(self, message: str, **fields: object) -> None:
+        self.crew.log(message, {"to": str(self.turn.to), "owner": self.owner.name, "other": self.other.name, **fields})
 
     def _place(self, side: Side, mode: Mode) -> None:
         self.pair = self.crew.access.place(self.pair, side, mode, self.turn.token)

@@ -8,12 +8,14 @@ import time
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from local.cli.cloud import Event
 from local.cli.commands.status import watching
 from local.cli.output import Output
-from local.cli.pairs import deployment_seconds, refusal
+from local.cli.pairs import Pairs, deployment_seconds, refusal
 from local.cli.standing import PartProgress, Report, next_steps, part_of
+from local.cli.status_view import status_view
 from replication.errors import ItemRejected
 from replication.pair import (
     Comparison,
@@ -71,10 +73,24 @@ class TestStatus:
         installed.changed(pair, population=population(pair, PopulationState.RUNNING))
         installed.running(pair, Mode.POPULATE, expected=40_000, done={Part.COPY: 10_000})
         ran = installed.run("status", "shop")
-        for word in ("25%", "10.0k of 40.0k items", "10/s", "min left", "Wait: it goes on by itself"):
+        for word in ("25%", "10.0k of 40.0k,", "10/s", "min left", "Wait: it goes on by itself"):
             assert word in ran.said
         [job] = installed.run("status", "shop", "--json").json["pairs"][0]["jobs"]
         assert (job["mode"], job["parts"][0]["items"]) == ("populate", 10_000)
+
+    def test_before_the_copy_has_begun_it_says_that_it_will(self, installed: Account) -> None:
+        installed.pair(stage=2)
+        assert "Wait: the copy is about to begin." in installed.run("status", "shop").said
+
+    def test_progress_stands_on_one_line_of_a_small_terminal(self, installed: Account) -> None:
+        pair = installed.pair()
+        installed.changed(pair, population=population(pair, PopulationState.RUNNING))
+        installed.running(pair, Mode.POPULATE, expected=123_456_789, done={Part.COPY: 23_456_789})
+        report = Pairs(installed.cloud, installed.cloud.installer(), time.time).report(pair)
+        shown = io.StringIO()
+        Console(file=shown, width=80).print(status_view([report], ()))
+        [copy] = [line for line in shown.getvalue().splitlines() if "copy " in line]
+        assert "left" in copy
 
     def test_when_the_tables_are_equal_the_way_is_free_for_the_cutover(self, installed: Account) -> None:
         ready(installed)

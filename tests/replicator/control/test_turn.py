@@ -29,6 +29,26 @@ def test_there_and_back_under_traffic_loses_nothing(seed: int) -> None:
     assert world.pair.failed_at is None
 
 
+def test_its_log_reads_as_a_story_and_holds_no_key() -> None:
+    world = World(1)
+    world.turn(world.order(Side.TWIN))
+    assert [message for message, _ in world.logged] == [
+        "A turn begins: the mark is set.",
+        "The mirror has brought over all that is older than the mark.",
+        "The owner is being closed: writes of clients are refused from here on.",
+        "Nobody writes the owner any more.",
+        "The other table is being closed to the mirror.",
+        "Nobody but the turn writes the other table.",
+        "Every key written since the mark is copied.",
+        "The other table is the owner now.",
+        "The new owner is open to clients.",
+        "The old owner follows: the turn has ended.",
+    ]
+    told = {name: value for _, fields in world.logged for name, value in fields.items()}
+    assert told.keys() == {"to", "owner", "other", "keys", "refused_seconds"}
+    assert isinstance(told["keys"], int)
+
+
 def test_writes_are_refused_for_the_waits_and_little_more() -> None:
     world = World(1)
     world.turn(world.order(Side.TWIN))
