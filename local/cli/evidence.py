@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local.cli.failures import Refused, TemplateRefused
 from local.cli.rewrite import same
 from local.cli.template import Template, parsed_stage
 from local.cli.tree import parse, plain
+from migration.intrinsics import is_mapping
+from migration.options import KEY
 from migration.stages import Stage, parse_stage
 
 if TYPE_CHECKING:
@@ -72,4 +74,11 @@ def _of_stack(template: Template, cloud: Cloud, name: str) -> Evidence:
 
 
 def _tables_of(template: Template) -> dict[str, object]:
-    return {table.id: dict(table.resource) for table in template.tables()}
+    """The tables as they were written, less what SAM and CDK note in their metadata when they package."""
+    return {
+        table.id: {**table.resource, "Metadata": _ours(table.resource.get("Metadata"))} for table in template.tables()
+    }
+
+
+def _ours(metadata: Any) -> Any:
+    return metadata.get(KEY) if is_mapping(metadata) else None

@@ -152,7 +152,9 @@ def work(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(pair=job.pair, job=job.job)
     if step == "plan":
         plan = wiring.population.plan(job.pair, job.job, job.mode, deadline)
-        logger.info("The job begins.", extra={"mode": str(plan.mode), "segments": plan.segments, "items": plan.expected})
+        logger.info(
+            "The job begins.", extra={"mode": str(plan.mode), "segments": plan.segments, "items": plan.expected}
+        )
         return {"Segments": list(range(plan.segments)), "Of": plan.segments, "Copy": plan.mode is Mode.POPULATE}
     if step == "segment":
         task = Task(job.pair, job.job, Part(event["Part"]), event["Number"], event["Of"])

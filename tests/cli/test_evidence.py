@@ -44,6 +44,13 @@ def test_a_file_whose_tables_are_not_those_deployed_is_refused(account: Account,
     assert (ran.code, "is not what is deployed in shop" in ran.said) == (1, True)
 
 
+def test_what_sam_notes_in_the_template_that_it_uploads_is_no_difference(account: Account, file: Path) -> None:
+    deployed = USERS.replace("      Owner: team-a\n", "      Owner: team-a\n      SamResourceId: Users\n")
+    assert deployed != USERS
+    account.stacks.deploy("shop", template=deployed, parameters={"EncryptMigrateStage": "cleanup"})
+    assert account.run("finish", file, "--stack", "shop", "--yes").code == 0
+
+
 def test_a_stack_that_is_not_there_is_told(account: Account, file: Path) -> None:
     ran = account.run("finish", file, "--stack", "nowhere", "--yes")
     assert (ran.code, "There is no stack nowhere" in ran.said) == (1, True)
