@@ -56,8 +56,8 @@ class Pairs:
         unusable = tuple(str(one) for one in records if isinstance(one, NotUnderstood))
         if stack is not None and not pairs and not unusable:
             raise Refused(
-                f"Nothing of stack {stack} is being migrated.",
-                way_on="Deploy it at stage replicate, with EncryptMigrate in its Transform.",
+                f"Nothing of stack {stack} is being migrated: that has not begun, or is over.",
+                way_on="To begin, deploy it at stage replicate, with EncryptMigrate in its Transform.",
             )
         return Found(tuple(sorted(pairs, key=lambda pair: pair.pair_id)), unusable)
 
