@@ -21,7 +21,7 @@ _PARTS = {
     Part.COMPARE_OWNER: "compare owner",
     Part.COMPARE_OTHER: "compare other",
 }
-_BAR = 20
+_BAR = 16
 
 
 def status_view(reports: list[Report], unusable: tuple[str, ...]) -> RenderableType:

@@ -105,6 +105,12 @@ def test_every_metric_that_is_shown_is_published() -> None:
     assert {metric for metric in metrics_shown() if f'"{metric}"' not in published} == set()
 
 
+def test_the_dashboard_shows_the_capacity_of_tables_that_the_installer_cannot_name() -> None:
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    searched = re.findall(r"SEARCH\('\{AWS/DynamoDB,TableName\} MetricName=\\\"(\w+)", body)
+    assert searched == ["ConsumedWriteCapacityUnits", "WriteThrottleEvents"]
+
+
 def test_the_dashboard_is_valid_json_and_its_widgets_do_not_overlap() -> None:
     board = json.loads(RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
     taken = [
