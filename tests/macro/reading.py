@@ -109,33 +109,31 @@ def _without_permissions(value: Any) -> Any:
     return value
 
 
-def canonical(value: Any, tables: dict[str, str]) -> Any:
-    """`value` with every text and reference as the text of a Fn::Sub; `tables` are ids of tables by their names."""
+def canonical(value: Any, tables: dict[str, str], whole: bool = False) -> Any:
+    """`value` with every text and reference as the text of a Fn::Sub, and ids of tables for names of theirs.
+
+    `tables` are ids by names; a name counts in an ARN, or where it is the whole text and `whole` is set.
+    """
     if isinstance(value, list):
-        return [canonical(each, tables) for each in value]
+        return [canonical(each, tables, whole) for each in value]
     if isinstance(value, str):
-        return _by_id(value, tables)
+        return _by_id(value, tables, whole)
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         ((key, argument),) = value.items()
         if key in ("Ref", "Fn::GetAtt", "Fn::Sub", "Fn::Join"):
-            return _by_id(_text(key, argument, tables), tables)
+            text = _text(key, argument, tables)
+            return _by_id(text, tables, whole) if isinstance(text, str) else text
         if key == "Fn::If" and isinstance(argument, list) and len(argument) == 3:
-            then, otherwise = (canonical(each, tables) for each in argument[1:])
+            then, otherwise = (canonical(each, tables, whole) for each in argument[1:])
             # The twin where there is one, and else the name that stood there: that is the twin's.
             same = any(renamed(otherwise, table, f"{table}Encrypted") == then for table in tables.values())
             return then if same else {key: [argument[0], then, otherwise]}
-    return {k: _by_id(v, tables, whole=True) if "ableName" in k else canonical(v, tables) for k, v in value.items()}
+    return {k: canonical(v, tables, whole="ableName" in k) for k, v in value.items()}
 
 
-def _by_id(value: Any, tables: dict[str, str], whole: bool = False) -> Any:
-    """A text with the table's id where its name stands in an ARN, or is the whole of it."""
-    text = canonical(value, {}) if whole else value
-    if not isinstance(text, str):
-        return (
-            [_by_id(each, tables, whole=True) for each in text] if isinstance(text, list) else canonical(text, tables)
-        )
+def _by_id(text: str, tables: dict[str, str], whole: bool) -> str:
     if whole and text in tables:
         return f"${{{tables[text]}}}"
     for name, table in tables.items():
