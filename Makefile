@@ -32,7 +32,7 @@ setup: ## make the two virtual environments (once; again only when a lock file h
 	@touch $@
 
 # The project itself, as it stands here: .venv/bin/encrypt-migrate, and its packages for whatever runs in the environment.
-.venv/.command: pyproject.toml .venv/.stamp
+.venv/.command: pyproject.toml setup.py template.yaml .venv/.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -61,15 +61,15 @@ test: setup dynamodb-local ## all tests; PYTEST_ARGS="-k name" for some
 
 .PHONY: lint
 lint: setup ## ruff over the code, cfn-lint and SAM over template.yaml
-	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES) setup.py
+	$(BIN)/ruff format --check $(SOURCES) setup.py
 	$(BIN)/cfn-lint template.yaml
 	$(SAM) validate --lint
 
 .PHONY: format
 format: .venv/.command ## put the code into ruff's format
-	$(BIN)/ruff check --fix $(SOURCES)
-	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES) setup.py
+	$(BIN)/ruff format $(SOURCES) setup.py
 
 .PHONY: types
 types: .venv/.command ## mypy --strict

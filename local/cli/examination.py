@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 from local.cli.cloud import EXPORTS, Cloud, Installation, asking
@@ -12,6 +12,7 @@ from local.cli.findings import Finding, note, problem, well
 from local.cli.limits import ACCOUNT_CONCURRENCY, TABLE_QUOTA
 
 _AGAIN = "Deploy the installer again: `sam build && sam deploy` in the project's folder."
+_OLDER = "a version before 0.2.0"
 _COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _FUNCTIONS = (
     "MacroFunction",
@@ -54,9 +55,15 @@ def of_stack(_cloud: Cloud, installation: Installation) -> Iterator[Finding]:
     ]
     if absent:
         yield problem("resources", f"{', '.join(absent)} missing", _AGAIN)
-    here, there = _own_version(), stack.outputs.get("Version")
-    if here is not None and there is not None and here != there:
-        yield problem("version", f"{there} is installed, and this command is {here}", _AGAIN)
+    here, there = version("encrypt-migrate"), stack.outputs.get("Version", _OLDER)
+    if here == there:
+        yield well("version", f"{here}, as this command")
+    else:
+        yield problem(
+            "version",
+            f"{there} is installed, and this command is {here}",
+            "Bring the older one up to the other: an older version may not understand the records of a newer one.",
+        )
 
 
 def of_functions(cloud: Cloud, installation: Installation) -> Iterator[Finding]:
@@ -121,11 +128,3 @@ def of_alarms(cloud: Cloud, installation: Installation) -> Iterator[Finding]:
         )
     if not ringing:
         yield well("alarms", f"none of {len(names)} rings")
-
-
-def _own_version() -> str | None:
-    """The version of this command; None when it runs from a checkout that was never installed."""
-    try:
-        return version("encrypt-migrate")
-    except PackageNotFoundError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -14,7 +15,7 @@ from migration.request import read_request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-logger = Logger(service="encrypt-migrate-macro")
+logger = Logger(service="encrypt-migrate-macro", version=os.environ.get("ENCRYPT_MIGRATE_VERSION"))
 metrics = Metrics(namespace="EncryptMigrate", service="macro")
 
 

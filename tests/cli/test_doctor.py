@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -69,6 +70,7 @@ def well(installed: Account) -> Account:
     installed.clients |= {"lambda": Functions(), "resourcegroupstaggingapi": Tags(), "cloudwatch": Alarms()}
     installed.installer.resources |= {f"{name}Function": f"em-{name}" for name in FUNCTIONS}
     installed.installer.resources["LagAlarm"] = "em-lag"
+    installed.installer.outputs["Version"] = version("encrypt-migrate")
     installed.dynamodb.update_continuous_backups(
         TableName=installed.state_table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
@@ -103,6 +105,13 @@ class TestInstallation:
         del well.installer.exports["EncryptMigrate-GateFunctionArn"]
         assert problems(well) == ["exports: EncryptMigrate-GateFunctionArn missing: migrated stacks cannot be updated"]
         assert well.run("doctor").code == 1
+
+    @pytest.mark.parametrize(("outputs", "named"), [({"Version": "9.9.9"}, "9.9.9"), ({}, "a version before 0.2.0")])
+    def test_so_is_another_version_than_that_of_the_command(
+        self, well: Account, outputs: dict[str, str], named: str
+    ) -> None:
+        well.installer.outputs = outputs
+        assert problems(well) == [f"version: {named} is installed, and this command is {version('encrypt-migrate')}"]
 
     def test_so_is_a_stack_that_failed(self, well: Account) -> None:
         well.installer.status = "UPDATE_ROLLBACK_FAILED"
