@@ -22,6 +22,7 @@ setup: ## make the two virtual environments (once; again only when a lock file h
 # The SAM command line pins a botocore of its own, so it cannot live in the project's environment.
 .venv/.stamp: requirements.txt
 .venv-sam/.stamp: requirements-sam.txt
+.venv-audit/.stamp: requirements-audit.txt
 # --no-deps: the lock file names everything, and what it does not name is not wanted. --no-compile: most of it is never
 # imported, and Python compiles the rest when it is.
 %/.stamp:
@@ -75,8 +76,20 @@ format: .venv/.command ## put the code into ruff's format
 types: .venv/.command ## mypy --strict
 	$(BIN)/mypy $(SOURCES)
 
+# ruff's rules S are bandit's, over all code and with the reasons of exceptions beside them; bandit itself looks at what runs in
+# an account, and knows no exceptions there. Those of checkov stand in .checkov.yaml.
+.PHONY: audit
+audit: .venv-audit/.stamp ## bandit over macro and replicator, checkov over template.yaml
+	.venv-audit/bin/bandit --quiet --recursive macro/migration replicator/replication
+	.venv-audit/bin/checkov --config-file .checkov.yaml
+
+# Asks PyPI's advisories, which a mirror of PyPI need not have: --strict fails where it gets no answer.
+.PHONY: audit-dependencies
+audit-dependencies: .venv-audit/.stamp ## known vulnerabilities of everything that is locked; needs pypi.org
+	$(foreach lock,$(LOCKS),.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r $(lock) &&) true
+
 .PHONY: check
-check: lint types test ## what CI runs
+check: lint types audit test ## what CI runs
 
 .PHONY: coverage
 coverage: setup dynamodb-local ## which lines the tests do not run, those of the emulator's functions aside
@@ -98,14 +111,16 @@ build: setup ## sam build, for the Python that is here
 
 # Needs uv (https://docs.astral.sh/uv). The lock files hold versions and hashes, no addresses. Lambda gets the versions
 # that the tests run with.
+LOCKS := requirements.txt requirements-sam.txt requirements-audit.txt macro/requirements.txt replicator/requirements.txt
 COMPILE = uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 .PHONY: lock
 lock: ## write the lock files from the .in files; UPGRADE=1 for the newest versions of everything
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-sam.in -o requirements-sam.txt
+	$(COMPILE) requirements-audit.in -o requirements-audit.txt
 	$(COMPILE) macro/requirements.in -c requirements.txt -o macro/requirements.txt
 	$(COMPILE) replicator/requirements.in -c requirements.txt -o replicator/requirements.txt
 
 .PHONY: clean
 clean: ## remove everything that is not in git's hands
-	rm -rf .venv .venv-sam .dynamodb-local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-audit .dynamodb-local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ["requirements.txt", "requirements-sam.txt", "macro/requirements.txt", "replicator/requirements.txt"]
+LOCKS = [
+    "requirements.txt",
+    "requirements-sam.txt",
+    "requirements-audit.txt",
+    "macro/requirements.txt",
+    "replicator/requirements.txt",
+]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
