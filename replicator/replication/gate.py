@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from replication.machines import Machines
     from replication.stacks import Stacks
 
+_ANSWERED_KEPT = 20  # requests: a repetition comes within hours, and an update makes one or two
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -64,6 +66,10 @@ class Gate:
 
     def _update(self, request: Request, wanted: GateProperties, *, must_not_fail: bool) -> Verdict | None:
         pair = self._own(request, pair_id(request.stack_guid, wanted.source_logical_id))
+        if pair is not None and request.answer.request_id in pair.answered:
+            # Lambda delivers at least once, and CloudFormation has gone on: what was right then may turn the pair back.
+            self.crew.log("A request came again.", {"pair": pair.pair_id, "request": request.answer.request_id})
+            return None
         if not must_not_fail and (pair is None or pair.stage != wanted.stage):
             self._require_no_importers(wanted)
         if wanted.stage == Stage.CLEANUP:
@@ -72,11 +78,12 @@ class Gate:
         going_back = must_not_fail or (pair is not None and (pair.owner, wanted.owner) == (Side.TWIN, Side.SOURCE))
         pair = self._taken_in(request, wanted, pair, mappings=not going_back)
         if pair.turn is None and pair.owner is wanted.owner:
-            return self._stay(pair, wanted)
+            return self._stay(request, pair, wanted)
         never_granted = pair.stage == 0
         if pair.turn is None and never_granted:
             pair = self._assert_policies(pair)
         elif pair.turn is None and wanted.owner is Side.TWIN and (reasons := self.crew.evidence(pair)):
+            self.crew.state.change(pair.pair_id, Answered=_answered(pair, request))
             raise Refused(reasons)
         self.machines.turn(
             Order(
@@ -133,10 +140,10 @@ class Gate:
             raise RequestError([why])
         self.crew.state.remove(pair)
 
-    def _stay(self, pair: Pair, wanted: GateProperties) -> Verdict:
+    def _stay(self, request: Request, pair: Pair, wanted: GateProperties) -> Verdict:
         """The owner is as the stage wants it: policies are asserted, which is harmless when they are in place."""
         pair = self._assert_policies(pair)
-        self.crew.state.change(pair.pair_id, Stage=wanted.stage)
+        self.crew.state.change(pair.pair_id, Stage=wanted.stage, Answered=_answered(pair, request))
         self.crew.state.note_pause(pair.pair_id, None)
         return Verdict(success=True)
 
@@ -232,3 +239,8 @@ class Gate:
         except ReplicationError as why:  # the record itself is what cannot be used; the reason has been logged
             self.crew.log("The pause could not be noted.", {"pair": pair, "reason": str(why)})
         return Verdict(success=True, reason=reason)
+
+
+def _answered(pair: Pair, request: Request) -> list[str]:
+    """The requests that were answered by the gate itself; those that start an execution are known by its name."""
+    return [*pair.answered, request.answer.request_id][-_ANSWERED_KEPT:]

@@ -192,6 +192,7 @@ class Pair:
     failed_at: float | None = None
     void_until: float | None = None  # comparisons that began before are void: what failed may still have landed
     damage: tuple[Damage, ...] = ()
+    answered: tuple[str, ...] = ()  # requests that the gate has answered by itself, the newest last
     paused: str | None = None
     marked_at: float | None = None  # of the turn that made the owner the owner: see Turn
     looked_at: float | None = None  # likewise: what is older on the owner's stream is in both tables

@@ -137,7 +137,8 @@ class Stack:
         handle = partial(self._handle, kind, stage, request, resource)
         account.timeline.actor(f"gate {request}", handle)
         if account.faults.happens("request sent twice", 0.1):
-            account.timeline.actor(f"gate {request} again", handle, account.timeline.random.uniform(0.1, 0.4))
+            late = 0.4 if kind == "Delete" else 30  # nothing is left that could know a removal again
+            account.timeline.actor(f"gate {request} again", handle, account.timeline.random.uniform(0.1, late))
         until = account.now + _PATIENCE
         while request not in installed.answered and account.now < until:
             account.sleep(0.5)

@@ -126,6 +126,7 @@ class Stack:
         self.world.state.remove(self.world.pair)
         for table in self.world.account.tables.values():
             table.policies.clear()
+        self._asked = 0
         self.cloudformation = CloudFormation()
         self.metrics = Metrics()
         self.machines = Started()
@@ -146,9 +147,10 @@ class Stack:
         """A request as CloudFormation sends it to the gate."""
         return request_event(kind, stage, request, **properties)
 
-    def ask(self, kind: str, stage: int, request: str = "request", **properties: Any) -> Verdict | None:
-        """A request to the gate, and what it says at once."""
-        return self.gate.handle(self.request(kind, stage, request, **properties))
+    def ask(self, kind: str, stage: int, request: str = "", **properties: Any) -> Verdict | None:
+        """A request to the gate, a new one unless it is named, and what it says at once."""
+        self._asked += 1
+        return self.gate.handle(self.request(kind, stage, request or f"request-{self._asked}", **properties))
 
     def follow(self) -> Ended:
         """The execution of the turn that was started last."""

@@ -61,9 +61,9 @@ class TestCreate:
         assert stack.world.open_tables() == [SOURCE]
 
     def test_comes_twice_and_changes_nothing_the_second_time(self, stack: Stack) -> None:
-        stack.ask("Create", 1)
+        stack.ask("Create", 1, "create")
         before = (stack.world.pair, stack.policies())
-        assert stack.ask("Create", 1) == DONE
+        assert stack.ask("Create", 1, "create") is None
         assert (stack.world.pair, stack.policies()) == before
 
     def test_of_tables_that_are_not_the_stacks_is_refused(self, stack: Stack) -> None:
@@ -146,7 +146,7 @@ class TestForward:
         with pytest.raises(Refused) as told:
             stack.ask("Update", 3)
         assert told.value.reasons == ("One.", "Two.")
-        assert (stack.world.pair, stack.policies()) == before
+        assert (replace(stack.world.pair, answered=before[0].answered), stack.policies()) == before
         assert stack.machines.turns == []
 
     def test_starts_a_turn_named_by_the_request_that_answers(self, stack: Stack) -> None:
@@ -171,6 +171,15 @@ class TestForward:
         with pytest.raises(Refused, match="The export UsersTable changes its value at this stage, and billing, audit"):
             stack.ask("Update", 3, ChangingExports=["UsersTable", "Unused"])
 
+    def test_a_refused_request_that_comes_again_later_turns_nothing(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        stack.world.evidence[:] = ["Not yet."]
+        with pytest.raises(Refused):
+            stack.ask("Update", 3, "refused")
+        stack.world.evidence.clear()
+        assert stack.ask("Update", 3, "refused") is None
+        assert stack.machines.turns == []
+
     def test_importers_do_not_matter_any_more_once_the_stage_has_been_reached(self, stack: Stack) -> None:
         at_stage(stack, 3)
         stack.cloudformation.importers = {"UsersTable": ["billing"]}
@@ -183,7 +192,7 @@ class TestSameStage:
             stack = at_stage(Stack(), stage)
             before = (stack.world.pair, stack.policies())
             assert stack.ask("Update", stage, "again") == DONE
-            assert (stack.world.pair, stack.policies()) == before
+            assert (replace(stack.world.pair, answered=before[0].answered), stack.policies()) == before
 
     def test_restores_a_policy_that_somebody_changed_and_reports_it(self, stack: Stack) -> None:
         at_stage(stack, 3)
@@ -218,6 +227,14 @@ class TestWayBack:
         assert stack.ask("Update", 2, "back") is None
         assert stack.machines.turns[0].must_not_fail
         assert stack.follow() is Ended.RELEASED
+
+    def test_an_old_request_that_comes_again_after_the_cutover_does_not_turn_back(self, stack: Stack) -> None:
+        at_stage(stack, 1)
+        assert stack.ask("Update", 2, "populate") == DONE
+        at_stage(stack, 3)
+        assert stack.ask("Update", 2, "populate") is None
+        assert stack.machines.turns == []
+        assert stack.world.pair.owner is Side.TWIN
 
     def test_needs_no_evidence(self, stack: Stack) -> None:
         at_stage(stack, 3)
