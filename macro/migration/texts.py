@@ -12,13 +12,13 @@ from typing import Any
 from migration.intrinsics import function_of, reference, sub_parts, substitute, variables
 
 MARK = "\0"
-"""Stands before and after a function that is no part of a Fn::Sub; no text of a template holds it."""
+"""Stands before and after a function that is no part of a Fn::Sub; a text that holds it is not looked at."""
 
 
 def as_text(value: Any) -> str | None:
     """`value` as the text of a Fn::Sub, or None when it is no text."""
     if isinstance(value, str):
-        return value.replace("${", "${!")
+        return None if MARK in value else value.replace("${", "${!")
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     function = function_of(value)

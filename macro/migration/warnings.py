@@ -186,7 +186,8 @@ def _texts(value: Any, path: str, table: Table) -> Iterator[tuple[str, str]]:
     members: Any = ()
     if isinstance(value, Mapping):
         members = [(key, each) for key, each in value.items() if key not in _SAYS_NOTHING]
-        if function_of(value) == "Fn::If" and value["Fn::If"][1:2] == [{"Ref": table.twin}]:
+        branches = value.get("Fn::If")
+        if isinstance(branches, list) and branches[1:2] == [{"Ref": table.twin}]:
             return  # the name for where there is no table
     elif isinstance(value, list):
         members = enumerate(value)

@@ -158,7 +158,10 @@ def test_500_resources_and_a_megabyte_are_done_within_a_second() -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.sampled_from(["Users", "${Users}", "", "Arn", "AWS::NoValue"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["Users", "${Users}", "", "Arn", "AWS::NoValue", "table/users", "\0table/users\0", "${ users }"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -189,8 +192,13 @@ types = st.sampled_from(
 
 
 @settings(max_examples=300, deadline=None)
-@given(json_values, types, json_values, json_values, st.sampled_from(Stage))
-def test_any_json_is_answered(body: Any, type_: str, properties: Any, section: Any, stage: Stage) -> None:
+@given(
+    json_values, types, json_values, json_values, st.sampled_from(Stage), st.sampled_from([{}, {"TableName": "users"}])
+)
+def test_any_json_is_answered(
+    body: Any, type_: str, properties: Any, section: Any, stage: Stage, name: dict[str, str]
+) -> None:
     strange = {**body, "Type": type_} if isinstance(body, dict) else {"Type": type_, "Properties": properties}
-    template = {"Resources": {"Users": TABLE, "Strange": strange, "Body": body}, "Outputs": section, "Globals": section}
+    table = {**TABLE, "Properties": {**TABLE["Properties"], **name}}  # type: ignore[dict-item]
+    template = {"Resources": {"Users": table, "Strange": strange, "Body": body}, "Outputs": section, "Globals": section}
     answer(template, stage)
