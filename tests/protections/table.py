@@ -41,8 +41,8 @@ THE_TURN = (
     _one("seal", f"{STORY}[WithoutSeal-writers_never_stop-0]", "steps.py",
          "        self._place(self.turn.to.other, Mode.SEALED)\n", "        return self.enter(Phase.SEALED)\n"),
     _one("spread", f"{STORY}[WithoutWaitingForTheSeal-a_policy_reaches_one_client_late-0]", "steps.py",
-         "if refused and found.complete and now - began >= waits.spread and now - last_write >= waits.quiet:",
-         "if True:"),
+         "spread = refused and found.complete and now - began >= waits.spread and now - last_write >= waits.quiet",
+         "spread = True"),
     Protection("fence", f"{STORY}[WithoutFence-a_write_of_the_mirror_lingers-0]", (
         Edit("policies.py", "Mode.FENCED: (roles.look,)",
              "Mode.FENCED: (roles.look, roles.replicator), Mode.OPEN: (roles.replicator,)"),
