@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from replication.codec import pack, pack_item, unpack
+from replication.errors import NotUnderstood
 from replication.notes import item_key
 from replication.values import Item, identity, wire_size
 
@@ -239,6 +240,18 @@ def _bounded(keys: Iterable[Item]) -> tuple[list[Item], bool]:
 
 
 def _registered(item: Mapping[str, Any]) -> Registered:
+    """What an item says. Raises NotUnderstood when it is half an item, or a later version's."""
+    try:
+        return _read(item)
+    except (KeyError, TypeError, ValueError) as why:
+        raise NotUnderstood(
+            f"The item {item['Item']['S']} of {item['Pair']['S']} in the state table cannot be used "
+            f"({type(why).__name__}: {why}): as long as it is there, nobody knows what is still being written. Restore "
+            "the state table, or remove the item and compare."
+        ) from why
+
+
+def _read(item: Mapping[str, Any]) -> Registered:
     _, lane, name = item["Item"]["S"].split("#", 2)
     return Registered(
         pair_id=item["Pair"]["S"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from replication.answer import Verdict
 from replication.conclusion import waiting_answer
 from replication.errors import AnswerError, NotUnderstood, ReplicationError, TableGone
@@ -68,7 +70,7 @@ class Watchdog:
                 continue
             try:
                 found.append(self._look_after(pair))
-            except ReplicationError as why:
+            except (ReplicationError, BotoCoreError, ClientError) as why:
                 self.log("A pair could not be looked after.", {"pair": pair.pair_id, "reason": str(why)})
         return found
 

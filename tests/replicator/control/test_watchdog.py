@@ -12,6 +12,7 @@ from replication.pair import Comparison, Damage, Phase, Population, PopulationSt
 from replication.register import Standing
 from replication.segments import Mode
 from replication.watchdog import Health, Watchdog
+from tests.replicator.control.aws import refusal
 from tests.replicator.control.stack import Started
 from tests.replicator.control.world import PAIR_ID, SOURCE, World, answer_to
 
@@ -250,6 +251,31 @@ class TestComparison:
             ),
         )
         assert not health(world, machines).damaged
+
+
+@pytest.mark.parametrize("broken", ["register", "policy"])
+def test_what_goes_wrong_with_one_pair_hinders_no_other(world: World, machines: Started, broken: str) -> None:
+    """Half an item in its register; a call that AWS refuses."""
+    tables = {side: replace(world.pair.table(side), stream_arn=f"another/{side}/stream") for side in Side}
+    world.state.create(
+        replace(world.pair, pair_id="another", source=tables[Side.SOURCE], twin=tables[Side.TWIN], turn=None)
+    )
+    if broken == "register":
+        world.state._client.put_item(
+            TableName="State", Item=pack_item({"Pair": PAIR_ID, "Item": "batch#source#1", "Standing": "running"})
+        )
+    else:
+        calls: list[str] = []
+
+        def refuse(_caller: str, operation: str) -> None:
+            calls.append(operation)
+            if calls.count("get_resource_policy") == 1 and operation == "get_resource_policy":
+                raise refusal("AccessDeniedException")
+
+        world.account.before = refuse
+    assert [found.pair_id for found in watchdog(world, machines).run()] == ["another"]
+    _, fields = next(one for one in world.logged if "could not be looked after" in one[0])
+    assert fields["pair"] == PAIR_ID
 
 
 def test_a_record_that_cannot_be_used_is_logged_and_hides_no_other(world: World, machines: Started) -> None:
