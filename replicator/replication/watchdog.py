@@ -127,7 +127,11 @@ class Watchdog:
             if placed is None or now - placed.at < _READ_BACK_AFTER:
                 continue
             table = pair.table(side).name
-            what = f"Somebody changed the policy of {table}, which keeps other writers off: update the stack."
+            # An update that changes nothing of the gate does not reach it; another stage does.
+            what = (
+                f"Somebody changed the policy of {table}, which keeps other writers off: set the stage one lower, which "
+                "puts it back, then up again, and repair."
+            )
             if any(known.what == what and known.at > placed.at for known in pair.damage):
                 continue
             try:

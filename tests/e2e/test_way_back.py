@@ -115,18 +115,6 @@ def test_deleting_the_stack_at_replicate_leaves_nothing_of_the_migration(begin: 
     assert run.record() == {}
 
 
-def test_deleting_the_stack_while_the_twin_is_owner_keeps_the_twin_and_every_write_in_it(begin: Begin) -> None:
-    run = begin(items=60)
-    run.to("replicate", "populate", "cutover")
-    twin = run.example.the("UsersEncrypted")
-    run.finish(turns=1)
-    before = run.traffic.contents(twin)
-    delete(run.lab.account, run.example.name)
-    assert run.record() == {}
-    assert run.traffic.contents(twin) == before
-    assert not may_write(stranger(run.lab.account, twin), twin)  # nobody takes it for a table that is in use
-
-
 class TestAWriterOutsideTheStack:
     """Another application writes the source, by a role that CloudFormation knows nothing of."""
 
