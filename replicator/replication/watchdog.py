@@ -129,8 +129,8 @@ class Watchdog:
             table = pair.table(side).name
             # An update that changes nothing of the gate does not reach it; another stage does.
             what = (
-                f"Somebody changed the policy of {table}, which keeps other writers off: set the stage one lower, which "
-                "puts it back, then up again, and repair."
+                f"Somebody changed the policy of {table}, which keeps other writers off: set the stage one lower, "
+                "which puts it back, then up again, and repair."
             )
             if any(known.what == what and known.at > placed.at for known in pair.damage):
                 continue
