@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from replication.settings import Settings
 from tests.installer.template import RESOURCES, ROOT, TEMPLATE, functions, of_type
@@ -168,3 +169,20 @@ def test_what_holds_the_only_copy_of_something_outlives_the_stack() -> None:
     kept = {name for name, found in RESOURCES.items() if found.get("DeletionPolicy") == "Retain"}
     assert kept == {"StateTable", "FailedRecordsBucket", "FailedRecordsBucketPolicy", "Key"}
     assert all(RESOURCES[name]["UpdateReplacePolicy"] == "Retain" for name in kept)
+
+
+def test_the_runtime_is_the_newest_that_sam_can_build_and_lambda_runs() -> None:
+    """A newer one than `sam build` knows would end the installation at its first command."""
+
+    def pythons(names: Iterable[str]) -> set[int]:
+        return {int(found[1]) for name in names for found in re.finditer(r"\bpython3\.(\d+)\b", name)}
+
+    built = pythons(path.read_text() for path in ROOT.glob(".venv-sam/lib/*/site-packages/samcli/lib/build/*.py"))
+    run = pythons(
+        PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::Lambda::Function").schema["properties"][
+            "Runtime"
+        ]["enum"]
+    )
+    runtime = TEMPLATE["Parameters"]["Runtime"]
+    assert pythons([runtime["Default"]]) == {max(built & run)}
+    assert pythons(runtime["AllowedValues"]) == {minor for minor in built & run if minor >= 11}
