@@ -23,6 +23,7 @@ setup: ## make the two virtual environments (once; again only when a lock file h
 .venv/.stamp: requirements.txt
 .venv-sam/.stamp: requirements-sam.txt
 .venv-audit/.stamp: requirements-audit.txt
+.venv-bench/.stamp: requirements-bench.txt
 # --no-deps: the lock file names everything, and what it does not name is not wanted. --no-compile: most of it is never
 # imported, and Python compiles the rest when it is.
 %/.stamp:
@@ -98,7 +99,7 @@ coverage: setup dynamodb-local ## which lines the tests do not run, those of the
 	$(BIN)/coverage report
 
 .PHONY: bench
-bench: setup dynamodb-local ## the ratios of the README
+bench: setup dynamodb-local .venv-bench/.stamp ## measure everything (a quarter of an hour); writes docs/bench.md and the README's table
 	$(WITH_ENGINE) $(BIN)/python -m bench
 
 .PHONY: golden
@@ -118,9 +119,10 @@ lock: ## write the lock files from the .in files; UPGRADE=1 for the newest versi
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-sam.in -o requirements-sam.txt
 	$(COMPILE) requirements-audit.in -o requirements-audit.txt
+	$(COMPILE) requirements-bench.in -o requirements-bench.txt
 	$(COMPILE) macro/requirements.in -c requirements.txt -o macro/requirements.txt
 	$(COMPILE) replicator/requirements.in -c requirements.txt -o replicator/requirements.txt
 
 .PHONY: clean
 clean: ## remove everything that is not in git's hands
-	rm -rf .venv .venv-sam .venv-audit .dynamodb-local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-sam .venv-audit .venv-bench .dynamodb-local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NAMES = ("ministack", "dynamodb-local")
 _START_SECONDS = 60
+_QUIETLY = ("-inMemory", "-disableTelemetry")
 _PLAIN = Config(read_timeout=120, max_pool_connections=50)
 # What replication.wiring gives the replicator: it repeats calls itself, and its items come from DynamoDB.
 OURS = Config(connect_timeout=3, retries={"total_max_attempts": 1}, parameter_validation=False)
@@ -38,29 +39,38 @@ OURS = Config(connect_timeout=3, retries={"total_max_attempts": 1}, parameter_va
 class Engine:
     """A running engine."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
+    def __init__(self, name: str, endpoint: str, pid: int | None = None) -> None:
+        self.name = name
+        self.endpoint = endpoint
+        self._pid = pid
 
     def client(self, config: Config | None = None) -> DynamoDBClient:
         """A client as boto3 makes it, or with this configuration over it."""
         return boto3.client(
             "dynamodb",
-            endpoint_url=self._endpoint,
+            endpoint_url=self.endpoint,
             region_name="us-east-1",
             config=_PLAIN.merge(config) if config else _PLAIN,
             aws_access_key_id="123456789012",
             aws_secret_access_key="bench",
         )
 
+    def processor_seconds(self) -> float:
+        """What its process has used so far, where that can be seen; 0 elsewhere."""
+        if self._pid is None or not Path("/proc/self/stat").exists():
+            return 0.0
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def engine(name: str) -> Iterator[Engine]:
     """Starts an engine. Raises RuntimeError when it does not start."""
     if name.startswith("http"):
-        yield Engine(name)
+        yield Engine(name, name)
     elif name == "ministack":
         with Cloud() as cloud:
-            yield Engine(cloud.endpoint)
+            yield Engine(name, cloud.endpoint)
     elif name == "dynamodb-local":
         port = _free_port()
         with _started(_command(port), f"http://127.0.0.1:{port}") as started:
@@ -75,7 +85,7 @@ def _command(port: int) -> list[str]:
         raise RuntimeError("Set DYNAMODB_LOCAL to the folder with DynamoDBLocal.jar (com.amazonaws:DynamoDBLocal).")
     path = Path(folder).resolve()
     main = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
-    return ["java", f"-Djava.library.path={path}", "-cp", str(path / "*"), main, "-inMemory", "-port", str(port)]
+    return ["java", f"-Djava.library.path={path}", "-cp", str(path / "*"), main, *_QUIETLY, "-port", str(port)]
 
 
 @contextmanager
@@ -84,7 +94,7 @@ def _started(command: Sequence[str], endpoint: str) -> Iterator[Engine]:
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            found = Engine(endpoint)
+            found = Engine("dynamodb-local", endpoint, process.pid)
             _wait_until_ready(found, process)
             yield found
         finally:

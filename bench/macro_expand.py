@@ -1,22 +1,20 @@
 """The macro: expansion against the SAM translator, growth with size, and what its import costs.
 
-    python -m bench.macro_expand [--rounds N]
-
 - the example: `examples/users/template.yaml` at stage 3, against the SAM translator on the same template
 - grown: the example's function and table over and over, up to the 500 resources that CloudFormation takes
 - grown, no events: the same without the functions' events, which is the least that the translator can be given to do
-- start: a fresh Python that imports the handler, against one with Powertools' Logger, and one with boto3
+- start: a fresh Python that imports a handler, against one with Powertools' Logger, a bare one, and one with boto3
 
-Processor time, not wall time, for expansion: nothing is waited for.
+Processor time, not wall time: nothing is waited for.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import gc
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -28,7 +26,7 @@ from typing import Any
 
 from samtranslator.translator.transform import transform
 
-from bench.figures import median_ratio, print_table
+from bench.figures import Part, Table, at_most, median_ratio
 from migration.expand import expand
 from migration.stages import Stage
 from tests.macro.sam import packaged
@@ -39,7 +37,11 @@ SIZES = (10, 100, 475)
 RESOURCES_PER_TABLE = 100
 """A template of the largest size must have room for the five resources of each migration."""
 
-HANDLER = "import migration.handler"
+HANDLERS = {
+    "the macro's handler": "import migration.handler",
+    "the replicator's handlers": "import replication.handlers",
+}
+BARE = "pass"
 LOGGER = "from aws_lambda_powertools import Logger; Logger(service='bench')"
 BOTO3 = "import boto3; boto3.client('dynamodb')"
 
@@ -55,6 +57,12 @@ class Line:
     yardstick: str
     yardstick_seconds: float
     ratio: float
+
+    @property
+    def row(self) -> list[str]:
+        """As a row of the report."""
+        ours, theirs = f"{self.seconds * 1000:.1f} ms", f"{self.yardstick_seconds * 1000:.1f} ms"
+        return [self.what, ours, self.yardstick, theirs, f"{self.ratio:.3f}"]
 
 
 class _NoManagedPolicies:
@@ -102,22 +110,36 @@ def start(what: str, code: str, yardstick: str, other: str, rounds: int) -> Line
     return _line(what, ours, yardstick, theirs)
 
 
-def lines(rounds: int = 5) -> list[Line]:
+def measure(rounds: int) -> Part:
     """Every figure of this file."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the translator asks for one
     found = [expansion("expand the example", example(), rounds)]
     # With events the translator's time grows with the square of the size: at the largest it is half a minute and more.
     found += [expansion(f"expand {size} resources", grown(size, events=True), rounds) for size in SIZES[:-1]]
-    found += [expansion(f"expand {size} resources without events", grown(size, events=False), rounds) for size in SIZES]
-    found.append(start("start the handler", HANDLER, "start Python with Powertools' Logger", LOGGER, rounds))
-    found.append(start("start the handler", HANDLER, "start Python with boto3", BOTO3, rounds))
-    return found
-
-
-def growth(found: Sequence[Line]) -> float:
-    """How many times longer the largest template takes per resource than the one of a tenth of its size."""
-    seconds = {line.what: line.seconds for line in found}
-    per_resource = [seconds[f"expand {size} resources without events"] / size for size in SIZES]
-    return per_resource[-1] / per_resource[-2]
+    plain = [expansion(f"expand {size} resources without events", grown(size, events=False), rounds) for size in SIZES]
+    against_logger, *starts = [
+        start(f"import {name}", code, yardstick, other, rounds)
+        for name, code in HANDLERS.items()
+        for yardstick, other in (("Python with Powertools' Logger", LOGGER), ("bare Python", BARE), ("boto3", BOTO3))
+    ]
+    expanded = [*found, *plain]
+    per_resource = [line.seconds / size for line, size in zip(plain, SIZES, strict=True)]
+    growth = per_resource[-1] / per_resource[-2]
+    head = ["what", "time", "against", "time", "ratio"]
+    return Part(
+        "Macro",
+        [
+            Table("Expansion, in processor time", head, [line.row for line in expanded]),
+            Table("Cold import, in processor time", head, [line.row for line in (against_logger, *starts)]),
+        ],
+        [
+            at_most(
+                "macro: time against the SAM translator, at its worst size", max(each.ratio for each in expanded), 0.1
+            ),
+            at_most(f"macro: time per resource, {SIZES[-1]} against {SIZES[-2]} of them", growth, 1.5),
+            at_most("macro: cold import against Python with Powertools' Logger", against_logger.ratio, 2),
+        ],
+    )
 
 
 def _line(what: str, ours: Sequence[float], yardstick: str, theirs: Sequence[float]) -> Line:
@@ -138,31 +160,13 @@ def _processor_seconds(action: Callable[[], object], times: int = 1) -> float:
 
 
 def _interpreter_seconds(code: str) -> float:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "macro"), "AWS_DEFAULT_REGION": "us-east-1"}
-    began = time.perf_counter()
+    """Processor time of a fresh Python, which waits for nothing: what else the machine does counts less like this."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT / 'macro'}:{ROOT / 'replicator'}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=ROOT)
-    return time.perf_counter() - began
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the translator asks for one
-    found = lines(parser.parse_args().rounds)
-    rows = [
-        [
-            line.what,
-            f"{line.seconds * 1000:.1f} ms",
-            line.yardstick,
-            f"{line.yardstick_seconds * 1000:.1f} ms",
-            f"{line.ratio:.3f}",
-        ]
-        for line in found
-    ]
-    print_table("The macro", ["what", "time", "against", "time", "ratio"], rows)
-    print(f"Per resource, {SIZES[-1]} resources take {growth(found):.2f} times what {SIZES[-2]} take.")
-
-
-if __name__ == "__main__":
-    main()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from replication.pair import Pair, Population, PopulationState, Side, Table
@@ -13,6 +16,8 @@ from replication.state import State
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from bench.engines import Engine
 
 SOURCE, TWIN, STATE = "Users", "UsersEncrypted", "State"
 PAIR_ID = "bench/Users"
@@ -88,6 +93,24 @@ class Counting:
             return described(self._client, **request) if name == "describe_table" else found(*given, **request)
 
         return call
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What something took: wall time, and processor time of the engine and of this process."""
+
+    seconds: float
+    engine: float
+    ours: float
+
+
+def spent(on: Engine, action: Callable[[], object]) -> Spent:
+    """Runs the action."""
+    gc.collect()
+    engine, ours, began = on.processor_seconds(), time.process_time(), time.perf_counter()
+    action()
+    seconds = time.perf_counter() - began
+    return Spent(seconds, on.processor_seconds() - engine, time.process_time() - ours)
 
 
 def make_table(client: DynamoDBClient, name: str, *key: str) -> str:

@@ -86,7 +86,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
-        self.account = Account(SOURCE, TWIN, spread=self.spread)
+        self.account = self._account()
         self.account.meanwhile = self.meanwhile
         state_client = cast("Any", self.account.state)
         self.state = State(state_client, "State")
@@ -101,6 +101,9 @@ class World:
         self.crew_patience = patience
         self.crew = self._crew()
         self._start()
+
+    def _account(self) -> Account:
+        return Account(SOURCE, TWIN, spread=self.spread)
 
     def _crew(self) -> Crew:
         control = cast("Any", self.account.client(Caller("control", trusted=True)))
