@@ -57,6 +57,10 @@ def is_role(resource: Any) -> bool:
     return isinstance(resource, dict) and str(resource.get("Type")).startswith("AWS::IAM::")
 
 
+def is_follower(resource: Any) -> bool:
+    return isinstance(resource, dict) and bool(FOLLOWER.match(str(resource.get("Type"))))
+
+
 def is_companion(run_: Run, logical_id: str) -> bool:
     return any(logical_id == f"{table}{suffix}" for table in run_.tables for suffix in COMPANIONS)
 
@@ -82,6 +86,8 @@ def what_has_nothing_to_do_with_a_table_is_equal(run_: Run) -> list[str]:
     for table in run_.tables:
         name = (run_.resources(OFF)[table].get("Properties") or {}).get("TableName")
         words.update(re.findall(r"[\w.-]+", json.dumps(name)) if name else ())
+    resources = run_.resources(OFF).items()
+    words |= {each for each, other in resources if is_follower(other) and words & names({"r": other})}
     found = []
     for logical_id, resource in run_.resources(OFF).items():
         text = json.dumps(resource, default=str)
@@ -370,7 +376,9 @@ def streams_move_last(run_: Run) -> list[str]:
             if before and _streams(run_, run_.resources(stage).get(logical_id, {})) != before
         ]
     for path, each in walk(run_.resources(CLEANUP)):
-        source = (each.get("Stream") or each.get("EventSourceArn")) if isinstance(each, dict) else None
+        named_so = path.endswith("/Events")  # an event that somebody called Stream is no stream
+        reader = isinstance(each, dict) and not named_so
+        source = (each.get("Stream") or each.get("EventSourceArn")) if reader else None
         twins = {(f"{table}Encrypted", "StreamArn") for table in run_.tables}
         if twins & set(references(source)) and each.get("StartingPosition") != "TRIM_HORIZON":
             found.append(f"CLEANUP: {path} misses what is on the stream already")

@@ -125,6 +125,8 @@ def canonical(value: Any, tables: dict[str, str], whole: bool = False) -> Any:
         if key in ("Ref", "Fn::GetAtt", "Fn::Sub", "Fn::Join"):
             text = _text(key, argument, tables)
             return _by_id(text, tables, whole) if isinstance(text, str) else text
+        if key == "Fn::FindInMap":
+            return {key: json.dumps(argument, sort_keys=True).encode().hex()}  # its words are no names
         if key == "Fn::If" and isinstance(argument, list) and len(argument) == 3:
             then, otherwise = (canonical(each, tables, whole) for each in argument[1:])
             # The twin where there is one, and else the name that stood there: that is the twin's.
