@@ -24,6 +24,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = Settings(**{field.name: getattr(given, field.name) for field in fields(Settings)})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts it in the background ignores it
     try:
         cloud = Cloud(settings, account=given.account, region=given.region, port=given.port, folder=given.folder)
         with cloud:

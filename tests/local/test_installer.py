@@ -111,6 +111,9 @@ def test_the_cloud_can_be_run_in_the_foreground() -> None:
         assert process.stdout is not None
         said = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        try:
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
     assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in said
     assert "export AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=test" in said
