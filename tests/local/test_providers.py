@@ -207,7 +207,7 @@ def test_an_asynchronous_invocation_that_fails_is_repeated_as_its_configuration_
     client = provider.lab.client("lambda")
     client.put_function_event_invoke_config(FunctionName="provider", MaximumRetryAttempts=1)
     with pytest.raises(stacks.StackFailed):
-        provider.deploy({"Thing": provider.resource(OnCreate="raise", ServiceTimeout="3")})
+        provider.deploy({"Thing": provider.resource(OnCreate="raise", ServiceTimeout="8")})
     creations = [event for event in provider.events() if event["RequestType"] == "Create"]
     assert len(creations) == 2
     assert creations[0]["RequestId"] == creations[1]["RequestId"]
