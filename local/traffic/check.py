@@ -141,6 +141,8 @@ def _miscounted(key: str, writes: Sequence[Call], final: str | None) -> list[Fin
     stands = count_of(final)
     if stands is not None and least <= stands <= most:
         return []
+    if final is None and not least and not any(call.took_effect for call in writes):
+        return []  # it may never have been created
     return [Finding(Kind.COUNTER, key, f"{least} to {most} times counted up, but it stands at {final}")]
 
 

@@ -131,6 +131,14 @@ class TestCounters:
         log.swap("b", "n", "count:3", "count:4", 20, 21, outcome=Outcome.UNKNOWN)
         assert check(log.calls, {"n": final}).clean
 
+    def test_one_whose_creation_got_no_answer_may_never_have_been(self, log: Log) -> None:
+        log.put("setup", "n", "count:0", 0, 1, outcome=Outcome.UNKNOWN)
+        assert check(log.calls, {}).clean
+
+    def test_one_that_was_created_and_is_gone_is_wrong(self, log: Log) -> None:
+        log.put("setup", "n", "count:0", 0, 1)
+        assert kinds(check(log.calls, {})) == [Kind.COUNTER]
+
 
 class TestReads:
     def test_a_client_reads_its_own_write(self, log: Log) -> None:
