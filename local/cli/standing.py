@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from local.cli.words import duration, plural
 from replication.pair import Pair, Phase, PopulationState, Side
-from replication.register import Progress, Registered, Standing
+from replication.register import Progress, Registered
 from replication.segments import Mode, Part, Plan, Position
 
 REFUSING = (Phase.SEALING, Phase.SEALED, Phase.FENCING, Phase.FENCED, Phase.LOOKED, Phase.OWNED)
@@ -78,7 +78,7 @@ class Report:
     @property
     def failing(self) -> list[Registered]:
         """Batches of the mirror that fail."""
-        return [one for one in self.work if one.standing is Standing.FAILED]
+        return [one for one in self.work if one.failing]
 
     @property
     def refusing_since(self) -> float | None:

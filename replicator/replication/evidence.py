@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from replication.pair import Pair, PopulationState, Side
-from replication.register import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +107,7 @@ def _comparison(pair: Pair) -> Iterable[str]:
 def _mirror(pair: Pair, facts: Facts, side: Side) -> Iterable[str]:
     """What is wrong with the mirror of the stream of a side."""
     yield from facts.mapping_problems
-    failed = [one for one in facts.work if one.standing is Standing.FAILED]
+    failed = [one for one in facts.work if one.failing]
     if failed:
         yield (
             f"{len(failed)} batches of the mirror fail, the first with {failed[0].error}: mend the cause, or run the "

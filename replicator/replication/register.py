@@ -63,6 +63,11 @@ class Registered:
     keys: tuple[Item, ...] = ()  # of the record that failed and of those behind it, which may be given up with it
     keys_missing: bool = False  # there are more, or one could not be read: only a whole copy brings them all back
 
+    @property
+    def failing(self) -> bool:
+        """Whether it has failed and not been done since, also while it is being tried again."""
+        return self.failed_since is not None
+
 
 @dataclass(frozen=True)
 class Progress:

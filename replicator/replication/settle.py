@@ -58,7 +58,7 @@ def read_everything(turn: Steps, why: str) -> Reader:
     crew.log("The mirror does not settle: the turn reads the whole stream instead.", {"reason": why})
     # A comparison from before says nothing about what is brought along like this.
     crew.state.note_failure(pair_id, crew.clock())
-    turn.failed = [one for one in crew.register.work(pair_id, turn.turn.to.other) if one.failed_since is not None]
+    turn.failed = [one for one in crew.register.work(pair_id, turn.turn.to.other) if one.failing]
     if any(one.keys_missing for one in turn.failed):
         what = f"Not all keys of the records of {turn.owner.name} that failed are known: repair the pair."
         crew.state.note_damage(pair_id, Damage(crew.clock(), what))

@@ -83,7 +83,7 @@ class Settling:
 
     def _unwell(self, sight: Sight) -> Iterable[str]:
         yield from sight.problems
-        failed = [one for one in sight.work if one.failed_since is not None]
+        failed = [one for one in sight.work if one.failing]
         if failed:
             yield (
                 f"{len(failed)} batches of the mirror fail, first with {failed[0].error}: the log of the replicator "

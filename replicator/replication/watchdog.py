@@ -10,7 +10,6 @@ from replication.conclusion import waiting_answer
 from replication.errors import AnswerError, NotUnderstood, ReplicationError, TableGone
 from replication.machines import PopulationJob
 from replication.pair import Damage, Pair, PopulationState, Side
-from replication.register import Standing
 from replication.segments import Mode
 from replication.stream import FORGOTTEN_AFTER
 
@@ -169,7 +168,7 @@ class Watchdog:
         self.machines.population(PopulationJob(pair.pair_id, job, Mode.COMPARE))
 
     def _failing(self, pair: Pair) -> int:
-        return sum(one.standing is Standing.FAILED for one in self.register.work(pair.pair_id))
+        return sum(one.failing for one in self.register.work(pair.pair_id))
 
     def _health(self, pair: Pair, mappings: MappingHealth, now: float) -> Health:
         turn = pair.turn

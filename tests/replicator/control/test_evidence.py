@@ -77,7 +77,13 @@ class TestCutover:
             ({"throttles": 4}, "throttled 4 times lately"),
             ({"progress": {Side.SOURCE: Progress(NOW - 1, 25.0, NOW - 1)}}, "is 25 s behind"),
             (
-                {"work": [Registered("p", "source", "1", Standing.FAILED, "i", 1, 2, 1, error="ItemRejected: no")]},
+                {
+                    "work": [
+                        Registered(
+                            "p", "source", "1", Standing.FAILED, "i", 1, 2, 1, failed_since=1, error="ItemRejected: no"
+                        )
+                    ]
+                },
                 "1 batches of the mirror fail, the first with ItemRejected: no",
             ),
         ],

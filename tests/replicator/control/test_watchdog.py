@@ -225,6 +225,9 @@ class TestComparison:
         found = health(world, machines)
         assert (found.failing, machines.jobs) == (1, [])
         assert world.register.work(PAIR_ID)[0].standing is Standing.FAILED
+        world.register.begin(PAIR_ID, Side.SOURCE, "1", "again", world.account.now + 60)
+        found = health(world, machines)  # and not while it is being tried again
+        assert (found.failing, machines.jobs) == (1, [])
 
     def test_that_found_differences_is_left_to_a_person(self, world: World, machines: Started) -> None:
         found = world.pair.comparison
