@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.model.protocol import Protocol
+from tests.named import require
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
@@ -28,12 +28,7 @@ def test_stories_tell_of_no_other_protection() -> None:
 
 @pytest.mark.parametrize("check", sorted(set(re.findall(r"`(tests/[\w/]+\.py::[\w:]+)`", PROTOCOL + CLAIMS))))
 def test_every_check_exists(check: str) -> None:
-    path, *names = check.split("::")
-    found: list[ast.stmt] = ast.parse((ROOT / path).read_text()).body
-    for name in names:
-        inner = [one for one in found if isinstance(one, ast.ClassDef | ast.FunctionDef) and one.name == name]
-        assert inner, f"{path} has no {name}"
-        found = inner[0].body
+    require(check)
 
 
 def test_every_claim_has_a_check() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.installer.template import RESOURCES, ROOT, of_type
+from tests.named import require
 
 KEY = {"Fn::GetAtt": ["Key", "Arn"]}
 THREATS = (ROOT / "docs/threats.md").read_text()
@@ -73,12 +73,7 @@ def test_the_state_table_can_be_recovered_and_is_not_deleted_by_mistake() -> Non
 
 @pytest.mark.parametrize("check", sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::[\w:]+)?)`", THREATS))))
 def test_every_answer_has_its_check(check: str) -> None:
-    path, *names = check.split("::")
-    found: list[ast.stmt] = ast.parse((ROOT / path).read_text()).body
-    for name in names:
-        inner = [one for one in found if isinstance(one, ast.ClassDef | ast.FunctionDef) and one.name == name]
-        assert inner, f"{path} has no {name}"
-        found = inner[0].body
+    require(check)
 
 
 def test_every_threat_has_an_answer_that_is_checked() -> None:
