@@ -44,16 +44,12 @@ def outcomes(
 ) -> Iterator[dict[int, Future[Outcome]]]:
     """All runs that are asked for, under way."""
     folder = tmp_path_factory.mktemp("faults")
-    calls = [getattr(item, "callspec", None) for item in request.session.items if "outcomes" in _fixtures(item)]
+    calls = [getattr(item, "callspec", None) for item in request.session.items if item.path == request.path]
     seeds = [call.params["seed"] for call in calls if call is not None]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         body = template(lab.body)
         yield {seed: pool.submit(migrate, lab, folder, body, seed) for seed in seeds}
         pool.shutdown(cancel_futures=True)
-
-
-def _fixtures(item: pytest.Item) -> list[str]:
-    return getattr(item, "fixturenames", [])
 
 
 def migrate(lab: Lab, folder: Path, body: str, seed: int) -> Outcome:
