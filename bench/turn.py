@@ -24,7 +24,8 @@ from replication.steps import Steps
 from replication.tables import Tables
 from replication.turn import run
 from replication.waits import Waits
-from tests.replicator.control.aws import Account, Caller
+from tests.replicator.control.aws import Account
+from tests.replicator.control.iam import Caller
 from tests.replicator.control.world import CLIENTS, NAMES, SOURCE, TWIN, World
 
 if TYPE_CHECKING:

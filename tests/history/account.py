@@ -11,7 +11,7 @@ from tests.history.api import Api
 from tests.history.faults import Faults
 from tests.history.timeline import Timeline
 from tests.replicator.control import aws
-from tests.replicator.control.aws import Caller
+from tests.replicator.control.iam import Caller
 
 
 class Account(aws.Account):

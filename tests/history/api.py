@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from local.traffic.items import KEY
 from replication.values import Item, identity
 from tests.history.faults import Fate
-from tests.replicator.control.aws import Client, Killed, Table, refusal
+from tests.replicator.control.aws import Client, Killed, Table
 from tests.replicator.control.expressions import holds, update
+from tests.replicator.control.iam import refusal
 
 if TYPE_CHECKING:
     from tests.history.account import Account

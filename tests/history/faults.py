@@ -10,7 +10,8 @@ from enum import Enum
 from botocore.exceptions import ClientError
 
 from tests.history.timeline import Timeline
-from tests.replicator.control.aws import Caller, Killed, refusal
+from tests.replicator.control.aws import Killed
+from tests.replicator.control.iam import Caller, refusal
 
 
 class Fate(Enum):

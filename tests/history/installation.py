@@ -35,7 +35,7 @@ from replication.worker import Means, sweep
 from tests.history.account import Account
 from tests.history.lanes import LANES, Lane
 from tests.history.machines import Machines
-from tests.replicator.control.aws import Caller
+from tests.replicator.control.iam import Caller
 from tests.replicator.control.stack import CloudFormation, Metrics
 from tests.replicator.control.world import PAIR_ID, ROLES, Probes
 

@@ -26,7 +26,7 @@ from tests.history.faults import Faults
 from tests.history.installation import WAITS, Installation
 from tests.history.stack import LONGEST_CONFIGURATION, Stack
 from tests.history.timeline import Timeline
-from tests.replicator.control.aws import Caller
+from tests.replicator.control.iam import Caller
 from tests.replicator.control.world import NAMES, SOURCE, TWIN
 
 KEYS = Keys(["a", "b", "c", "d"], ["e"], ["counter"], [("left", "right")])

@@ -12,7 +12,8 @@ from replication.answer import Verdict
 from replication.errors import AnswerError, RequestError
 from replication.pair import Pair, PopulationState
 from replication.request import read
-from tests.replicator.control.aws import ACCOUNT, REGION
+from tests.replicator.control.aws import REGION
+from tests.replicator.control.iam import ACCOUNT
 from tests.replicator.control.stack import Stack
 from tests.replicator.control.test_gate import at_stage
 from tests.replicator.control.test_handlers import CONTEXT, wire

@@ -18,24 +18,13 @@ from botocore.exceptions import ClientError
 
 from replication.values import Item, equal, identity
 from tests.replicator.control.expressions import holds, update
+from tests.replicator.control.iam import ACCOUNT, Caller, Policies, allows, refusal
 
-ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
 
 class Killed(BaseException):
     """The process is gone: nothing that it could catch."""
-
-
-def refusal(code: str, operation: str = "Operation", message: str = "no") -> ClientError:
-    return ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}},  # type: ignore[typeddict-item]
-        operation,
-    )
-
-
-def role(name: str) -> str:
-    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
 
 
 def table_arn(name: str) -> str:
@@ -44,29 +33,6 @@ def table_arn(name: str) -> str:
 
 def stream_arn(name: str) -> str:
     return f"{table_arn(name)}/stream/2026-01-01T00:00:00.000"
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Somebody with credentials. `user`: what the account's own policies allow everything."""
-
-    name: str
-    session: str = "session"
-    trusted: bool = False
-
-    @property
-    def userid(self) -> str:
-        return f"AROA{self.name.upper()}:{self.session}"
-
-
-@dataclass(frozen=True)
-class Change:
-    """A policy that was put on a table."""
-
-    number: int
-    at: float
-    policy: Mapping[str, Any] | None
-    revision: str
 
 
 @dataclass
@@ -101,7 +67,7 @@ class Table:
     items: dict[Hashable, Item] = field(default_factory=dict)
     log: list[Record] = field(default_factory=list)
     shards: list[Shard] = field(default_factory=lambda: [Shard("shard-0")])
-    policies: list[Change] = field(default_factory=list)
+    policies: Policies = field(default_factory=Policies)
     table_id: str = ""
     protected: bool = False
 
@@ -152,15 +118,11 @@ class Account:
 
     def seen_by(self, table: str, caller: str) -> Mapping[str, Any] | None:
         """The policy that holds for a caller now."""
-        reached = [
-            one for one in self.tables[table].policies if one.at + self.delay(table, caller, one.number) <= self.now
-        ]
-        return reached[-1].policy if reached else None
+        reached = self.tables[table].policies.reached(lambda number: self.delay(table, caller, number), self.now)
+        return reached.policy if reached else None
 
     def allows(self, caller: Caller, action: str, table: str) -> bool:
-        policy = self.seen_by(table, caller.name) or {}
-        effects = {one["Effect"] for one in policy.get("Statement", []) if _applies(one, caller, action)}
-        return "Deny" not in effects and (caller.trusted or "Allow" in effects)
+        return allows(self.seen_by(table, caller.name), caller, action, table_arn(table))
 
     # ---- what happens to a table ----
     def write(self, table: str, key: Item, item: Item | None, *, expired: bool = False) -> None:
@@ -186,16 +148,6 @@ class Account:
 
     def client(self, caller: Caller) -> Client:
         return Client(self, caller)
-
-
-def _applies(statement: Mapping[str, Any], caller: Caller, action: str) -> bool:
-    principal = statement["Principal"]
-    named = principal == "*" or role(caller.name) in principal["AWS"]
-    condition = statement.get("Condition", {})
-    arns = condition.get("ArnNotEquals", {}).get("aws:PrincipalArn", [])
-    like = condition.get("StringNotLike", {}).get("aws:userid")
-    met = role(caller.name) not in arns and (like is None or not caller.userid.endswith(like.lstrip("*")))
-    return named and met and action in statement["Action"]
 
 
 class Client:
@@ -273,14 +225,12 @@ class Client:
         self._begin("get_resource_policy")
         found = self._named(ResourceArn)
         delay = self._account.delay
-        reached = [
-            one
-            for one in found.policies
-            if one.at + delay(found.name, "GetResourcePolicy", one.number) <= self._account.now
-        ]
-        if not reached or reached[-1].policy is None:
+        reached = found.policies.reached(
+            lambda number: delay(found.name, "GetResourcePolicy", number), self._account.now
+        )
+        if reached is None or reached.policy is None:
             raise refusal("PolicyNotFoundException", "GetResourcePolicy")
-        return {"Policy": json.dumps(reached[-1].policy), "RevisionId": reached[-1].revision}
+        return {"Policy": json.dumps(reached.policy), "RevisionId": reached.revision}
 
     def put_resource_policy(self, *, ResourceArn: str, Policy: str, ExpectedRevisionId: str) -> dict[str, Any]:  # noqa: N803
         self._begin("put_resource_policy")
@@ -294,16 +244,7 @@ class Client:
 
     def _change(self, arn: str, policy: Mapping[str, Any] | None, expected: str) -> str:
         found = self._named(arn)
-        now = found.policies[-1] if found.policies else Change(-1, float("-inf"), None, "NO_POLICY")
-        if expected != ("NO_POLICY" if now.policy is None else now.revision):
-            raise refusal("PolicyNotFoundException", "PutResourcePolicy")
-        if policy == now.policy:
-            return now.revision
-        if self._account.now - now.at < self._account.interval:
-            raise refusal("ResourceInUseException", "PutResourcePolicy")
-        change = Change(now.number + 1, self._account.now, policy, f"revision-{found.name}-{now.number + 1}")
-        found.policies.append(change)
-        return change.revision
+        return found.policies.change(policy, expected, self._account.now, self._account.interval, found.name)
 
     def _named(self, arn: str) -> Table:
         name = arn.rsplit("/", 1)[-1]

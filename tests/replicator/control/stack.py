@@ -18,7 +18,7 @@ from replication.order import Ended, Order
 from replication.populating import Populating
 from replication.request import GATE, Request, read
 from replication.stacks import Stacks
-from tests.replicator.control.aws import Caller, refusal
+from tests.replicator.control.iam import Caller, refusal
 from tests.replicator.control.world import PAIR_ID, SOURCE, STACK_ID, TWIN, World
 
 

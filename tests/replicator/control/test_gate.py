@@ -12,7 +12,8 @@ from replication.errors import Contradiction, Refused, RequestError, StaleTurn
 from replication.order import Ended
 from replication.pair import Comparison, Phase, Population, PopulationState, Side, Turn
 from replication.segments import Mode as JobMode
-from tests.replicator.control.aws import Caller, table_arn
+from tests.replicator.control.aws import table_arn
+from tests.replicator.control.iam import Caller
 from tests.replicator.control.stack import Stack
 from tests.replicator.control.world import CLIENTS, PAIR_ID, SOURCE, TWIN
 

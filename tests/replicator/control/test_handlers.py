@@ -19,7 +19,7 @@ from replication.errors import AnswerError, NotUnderstood, Refused, RequestError
 from replication.mirror import Outcome
 from replication.pair import Side
 from replication.stacks import Stacks
-from tests.replicator.control.aws import Caller
+from tests.replicator.control.iam import Caller
 from tests.replicator.control.stack import Stack
 from tests.replicator.control.world import PAIR_ID, SOURCE, World
 

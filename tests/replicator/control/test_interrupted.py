@@ -15,7 +15,8 @@ from replication.errors import Superseded
 from replication.order import Ended, Order
 from replication.pair import Phase, Side
 from replication.turn import resume
-from tests.replicator.control.aws import Caller, Killed
+from tests.replicator.control.aws import Killed
+from tests.replicator.control.iam import Caller
 from tests.replicator.control.world import PAIR_ID, TWIN, World
 
 BOTH = [Side.TWIN, Side.SOURCE]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from replication.policies import LARGEST, WRITES, Mode, digest, document, left_behind, problems_of, put_by_us, rewritten
-from tests.replicator.control.aws import Account, Caller, Change, role, table_arn
+from tests.replicator.control.aws import Account, table_arn
+from tests.replicator.control.iam import Caller, Change, role
 from tests.replicator.control.world import ROLES, SOURCE, TWIN
 
 TOKEN = 7

@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectTimeoutError
 from replication.errors import TableGone
 from replication.probe import Outcome, Probes, attempt, improbable_key, to_json
 from replication.values import from_event
-from tests.replicator.control.aws import refusal
+from tests.replicator.control.iam import refusal
 
 DESCRIBED = {
     "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "r", "KeyType": "RANGE"}],

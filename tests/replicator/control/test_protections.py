@@ -20,7 +20,7 @@ from replication.policies import Mode
 from replication.steps import Steps
 from replication.stream import Reader
 from replication.tables import Tables
-from tests.replicator.control.aws import Caller
+from tests.replicator.control.iam import Caller
 from tests.replicator.control.world import CLIENTS, SOURCE, TWIN, World
 
 LATE = CLIENTS[2]

@@ -16,7 +16,7 @@ from replication.pair import Side
 from replication.segments import WORKERS_AT_ONCE, Mode
 from replication.settings import Settings
 from replication.waits import Waits
-from tests.replicator.control.aws import refusal
+from tests.replicator.control.iam import refusal
 from tests.replicator.control.world import answer_to
 
 ROOT = Path(__file__).parents[3]

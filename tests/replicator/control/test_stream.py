@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from replication.errors import StreamLost
 from replication.stream import Reader, Streams
-from tests.replicator.control.aws import Account, Caller, refusal, stream_arn
+from tests.replicator.control.aws import Account, stream_arn
+from tests.replicator.control.iam import Caller, refusal
 
 TABLE = "Users"
 ARN = stream_arn(TABLE)

@@ -13,7 +13,8 @@ from replication.order import Ended
 from replication.pair import Phase, Side
 from replication.release import release
 from replication.turn import run
-from tests.replicator.control.aws import Killed, refusal
+from tests.replicator.control.aws import Killed
+from tests.replicator.control.iam import refusal
 from tests.replicator.control.world import CLIENTS, PAIR_ID, SOURCE, TWIN, WAITS, World
 
 

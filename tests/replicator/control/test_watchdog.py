@@ -12,7 +12,7 @@ from replication.pair import Comparison, Damage, Phase, Population, PopulationSt
 from replication.register import Standing
 from replication.segments import Mode
 from replication.watchdog import Health, Watchdog
-from tests.replicator.control.aws import refusal
+from tests.replicator.control.iam import refusal
 from tests.replicator.control.stack import Started
 from tests.replicator.control.world import PAIR_ID, SOURCE, World, answer_to
 

@@ -31,7 +31,8 @@ from replication.tables import Patience, Tables
 from replication.turn import recovered, run
 from replication.values import identity
 from replication.waits import Waits
-from tests.replicator.control.aws import ACCOUNT, REGION, Account, Caller, Record, role, stream_arn, table_arn
+from tests.replicator.control.aws import REGION, Account, Record, stream_arn, table_arn
+from tests.replicator.control.iam import ACCOUNT, Caller, role
 from tests.replicator.data.engine import as_event
 
 PAIR_ID = "guid/Users"
