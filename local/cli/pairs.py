@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,16 @@ from local.cli.failures import Refused
 from local.cli.standing import Job, Refusal, Report, part_of
 from replication.errors import NotUnderstood, StaleWorker
 from replication.machines import PopulationJob, job_of
-from replication.pair import Pair
+from replication.pair import Pair, Side
 from replication.register import Register
-from replication.segments import Segments
+from replication.segments import Part, Segments
 from replication.state import State
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_stepfunctions import SFNClient
+
+    from replication.values import Item
 
 _OURS = ("Custom::MigrationGate", "Custom::MigrationPopulation", STACK)
 _LATER = ("UPDATE_COMPLETE", "CREATE_COMPLETE")
@@ -74,7 +77,7 @@ class Pairs:
                 self._register.progress(pair.pair_id, pair.owner),
                 tuple(self._register.work(pair.pair_id)),
                 tuple(self._jobs(pair, at)),
-                self._strays(pair),
+                Counter(_table(pair, stray) for stray in self._strays(pair)),
                 refusal(events, pair),
                 deployment_seconds(events, pair),
             )
@@ -109,16 +112,32 @@ class Pairs:
             jobs.append(Job(job.mode, job.job, parts))
         return jobs
 
-    def _strays(self, pair: Pair) -> int:
+    def wrong(self, report: Report) -> list[tuple[str, Item]]:
+        """The keys that something is known to be wrong with, as far as they are kept, each with what it is.
+
+        Raises CloudUnreachable.
+        """
+        pair, found = report.pair, report.pair.comparison
+        keys: list[tuple[str, Item]] = []
+        with asking():
+            if found is not None and found.differences and found.job is not None:
+                for part in (Part.COMPARE_OWNER, Part.COMPARE_OTHER):
+                    for position in self._segments.positions(pair.pair_id, found.job, part):
+                        keys += [("different", key) for key in position.different]
+            keys += [(f"stray in {_table(pair, stray)}", stray["Keys"]["M"]) for stray in self._strays(pair)]
+        keys += [("failing", key) for one in report.failing for key in one.keys]
+        return keys
+
+    def _strays(self, pair: Pair) -> Iterator[Mapping[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
-            Select="COUNT",
             KeyConditionExpression="#pair = :pair AND begins_with(#item, :stray)",
             ExpressionAttributeNames={"#pair": "Pair", "#item": "Item"},
             ExpressionAttributeValues={":pair": {"S": pair.pair_id}, ":stray": {"S": "stray#"}},
         )
-        return sum(page["Count"] for page in pages)
+        for page in pages:
+            yield from page["Items"]
 
     def _stack(self, pair: Pair) -> tuple[str, str, list[Event]]:
         try:
@@ -126,6 +145,13 @@ class Pairs:
             return found.name, found.status, self._cloud.events(pair.stack_id)
         except Refused:
             return pair.stack_id.split("/")[-2], "GONE", []
+
+
+def _table(pair: Pair, stray: Mapping[str, Any]) -> str:
+    """The table that a stray write reached; earlier versions did not say which."""
+    if "Side" not in stray:
+        return f"{pair.source.name} or {pair.twin.name}"
+    return pair.table(Side(stray["Side"]["S"])).name
 
 
 def refusal(events: Sequence[Event], pair: Pair) -> Refusal | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from local.cli.words import duration, plural
@@ -70,7 +70,8 @@ class Report:
     progress: Progress | None
     work: tuple[Registered, ...]
     jobs: tuple[Job, ...]
-    strays: int
+    strays: Mapping[str, int]
+    """How many writes came to which table after it was closed."""
     refusal: Refusal | None
     deployment_seconds: float | None
     """How long the last update took from the gate's answer to its last resource: writes refused by the deployment."""
@@ -95,7 +96,8 @@ class Report:
     @property
     def well(self) -> bool:
         """Whether nothing needs a person."""
-        return not (self.failing or self.damage or self.pair.paused or self.differences or self.refusal)
+        pair = self.pair
+        return not (self.failing or self.damage or pair.altered or pair.paused or self.differences or self.refusal)
 
     @property
     def differences(self) -> int:
@@ -136,9 +138,10 @@ def _troubles(report: Report) -> Iterator[str]:
     if report.differences:
         yield f"{plural(report.differences, 'key')} differ: run `encrypt-migrate repair {report.stack}`."
     if report.strays:
+        came = ", ".join(f"{plural(count, 'write')} to {table}" for table, count in sorted(report.strays.items()))
         yield (
-            f"{plural(report.strays, 'write')} came to a table after it was closed: the items stray#… of "
-            f"{pair.pair_id} in the state table name their keys. Look whether the new table needs them."
+            f"After a table was closed there came {came}. `encrypt-migrate repair {report.stack} --keys` shows under "
+            f"which keys: look whether {pair.table(pair.owner).name} needs them."
         )
     if report.damage:
         yield f"Something was noted that a comparison has to clear: `encrypt-migrate repair {report.stack}` runs one."

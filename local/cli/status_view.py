@@ -56,6 +56,9 @@ def _lines(report: Report) -> Iterator[RenderableType]:
     yield from _comparison(report)
     for one in report.failing:
         yield Text(f"✗ failing since {_ago(one.failed_since, report.at)}: {one.error}", style="red")
+    for side, since in pair.altered.items():
+        table = pair.table(side).name
+        yield Text(f"✗ somebody else's policy on {table}, seen {_ago(since, report.at)}", style="red")
     for what in report.damage:
         yield Text(f"✗ {what}", style="red")
     if report.refusal is not None:
@@ -162,7 +165,8 @@ def _plain(report: Report) -> dict[str, Any]:
         "mirroredAt": None if report.progress is None else report.progress.ended_at,
         "failing": [{"since": one.failed_since, "error": one.error} for one in report.failing],
         "damage": report.damage,
-        "strays": report.strays,
+        "strays": dict(report.strays),
+        "alteredPolicies": [pair.table(side).name for side in pair.altered],
         "paused": pair.paused,
         "refusal": None if report.refusal is None else {"at": report.refusal.at, "reason": report.refusal.reason},
         "deploymentSeconds": report.deployment_seconds,

@@ -135,6 +135,22 @@ class Access:
             return False
         return found is None or digest(found.document) != placed.digest
 
+    def note_altered(self, pair: Pair, side: Side) -> None:
+        """Keeps that somebody replaced the policy that we put there last: once for each that we put."""
+        table, placed = pair.table(side).name, pair.revisions.get(side)
+        if side is pair.owner:
+            what = (
+                f"Somebody changed the policy of {table}, which takes the writes. It stays as it is, in case that was "
+                "wanted: setting the stage one lower, and up again, puts ours back."
+            )
+        else:
+            what = (
+                f"Somebody changed the policy of {table}, which keeps other writers off: it may have taken writes that "
+                "do not count. The policy is put back, and a comparison follows; then repair what it finds."
+            )
+        if not any(known.what == what and (placed is None or known.at > placed.at) for known in pair.damage):
+            self._state.note_damage(pair.pair_id, Damage(self._clock(), what))
+
     def _document(self, pair: Pair, side: Side, mode: Mode, token: int) -> dict[str, Any]:
         return document(mode, token, pair.table(side).arn, self._roles, pair.policy(side))
 
@@ -189,8 +205,7 @@ class Access:
             return  # it was read too early to be new
         # Ours, and put by somebody who died before it could be noted, if it is word by word what we would have put.
         if found is None or ours is None or digest(found.document) != digest(self._document(pair, side, *ours)):
-            what = f"Somebody else changed the policy of {pair.table(side).name}: writes may have passed meanwhile."
-            self._state.note_damage(pair.pair_id, Damage(self._clock(), what))
+            self.note_altered(pair, side)
 
     def _wait_for_interval(self, placed: Placed | None) -> None:
         if placed is not None:

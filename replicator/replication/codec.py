@@ -111,6 +111,8 @@ def _taken_apart(hint: Any) -> _Hint:
 def _value(given: Any, found: Any, path: str, problems: list[str]) -> Any:
     one = _taken_apart(given)
     hint, origin, arguments = one.kind, one.origin, one.arguments
+    if hint is Any:
+        return found
     if one.nested:
         return _dataclass(hint, found, f"{path}.", problems)
     if origin is tuple and isinstance(found, list):

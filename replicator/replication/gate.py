@@ -24,8 +24,9 @@ from replication.leaving import leave, left_behind
 from replication.machines import PopulationJob
 from replication.order import Order, note_verdict
 from replication.pair import Pair, Side
-from replication.policies import at_rest, rewritten
+from replication.policies import rewritten
 from replication.request import GateProperties, Kind, Request, Stage, pair_id, read_gate
+from replication.rest import restore
 from replication.segments import Mode as JobMode
 from replication.stacks import rolling_back
 
@@ -81,7 +82,7 @@ class Gate:
             return self._stay(request, pair, wanted)
         never_granted = pair.stage == 0
         if pair.turn is None and never_granted:
-            pair = self._assert_policies(pair)
+            pair = restore(self.crew, pair)
         elif pair.turn is None and wanted.owner is Side.TWIN and (reasons := self.crew.evidence(pair)):
             self.crew.state.change(pair.pair_id, Answered=_answered(pair, request))
             raise Refused(reasons)
@@ -142,21 +143,10 @@ class Gate:
 
     def _stay(self, request: Request, pair: Pair, wanted: GateProperties) -> Verdict:
         """The owner is as the stage wants it: policies are asserted, which is harmless when they are in place."""
-        pair = self._assert_policies(pair)
+        pair = restore(self.crew, pair)
         self.crew.state.change(pair.pair_id, Stage=wanted.stage, Answered=_answered(pair, request))
         self.crew.state.note_pause(pair.pair_id, None)
         return Verdict(success=True)
-
-    def _assert_policies(self, pair: Pair) -> Pair:
-        """Puts the policies of a pair at rest where they are not in place. Raises StaleTurn when a turn begins."""
-        access = self.crew.access
-        amiss = [side for side, mode in at_rest(pair.owner).items() if access.amiss(pair, side, mode)]
-        if not amiss:
-            return pair
-        pair = self.crew.state.claim(pair)
-        for side in sorted(amiss, key=lambda side: side is pair.owner):  # what must be closed is closed first
-            pair = access.place(pair, side, at_rest(pair.owner)[side], pair.token)
-        return pair
 
     def _require_no_importers(self, wanted: GateProperties) -> None:
         importers = {export: self.stacks.importers(export) for export in wanted.changing_exports}

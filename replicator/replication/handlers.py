@@ -20,6 +20,7 @@ from replication.order import Ended
 from replication.probe import attempt
 from replication.release import release
 from replication.request import GATE, POPULATION, Request, answer_to, read
+from replication.rest import close
 from replication.segments import Mode, Part
 from replication.settings import Settings, response_hosts
 from replication.stacks import rolling_back
@@ -120,7 +121,7 @@ def _softened(request: Request, reason: str) -> Verdict:
 @logger.inject_lambda_context(log_event=False)
 @tracer.capture_lambda_handler(capture_response=False)
 def turn(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A task of the turn machine: {Action: turn, Order}, {Action: recover, Pair, …} or {Action: release, Pair}."""
+    """A task of the turn machine: {Action: turn, Order}, or {Action: recover | release | close, Pair, …}."""
     crew, deadline = _wiring().crew, _ends_at(context) - _TURN_RESERVE
     action, order = event.get("Action"), order_of(event["Order"]) if "Order" in event else None
     pair = str(event.get("Pair") or (order.pair if order else ""))
@@ -134,6 +135,8 @@ def turn(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             ended = resume(crew, pair, deadline)
         elif action == "release":
             ended = release(crew, pair)
+        elif action == "close":
+            ended = close(crew, pair)
         else:
             raise NotUnderstood(f"The turn machine asks for {action!r}, which this function does not know.")
     except Superseded as why:

@@ -45,6 +45,10 @@ class Machines:
         """Starts the recovery of an unfinished turn: once for each holder that died, again when nothing came of it."""
         self._start(self._turn, f"recover-{pair_id}-{token}-{at // 300:.0f}", {"Action": "recover", "Pair": pair_id})
 
+    def close(self, pair_id: str, at: float) -> None:
+        """Has the table that is not the owner closed again: once a minute, until that has come to something."""
+        self._start(self._turn, f"close-{pair_id}-{at // 60:.0f}", {"Action": "close", "Pair": pair_id})
+
     def population(self, job: PopulationJob) -> None:
         """Starts a copy, a comparison, a repair or the last check."""
         self._start(self._population, job.job, {"Job": to_map(job)})

@@ -115,7 +115,7 @@ class Mirror:
                 change for change in batch.changes if change.at <= pair.marked_at + _ROUNDED and not change.expired
             ]
             for change in missed:
-                self._state.keep_stray(pair.pair_id, change.sequence, change.write.key, change.at)
+                self._state.keep_stray(pair.pair_id, side, change.sequence, change.write.key, change.at)
             if missed:
                 what = (
                     f"{len(missed)} records of {pair.table(side).name} came only after the turn that they were older "

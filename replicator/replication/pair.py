@@ -153,6 +153,7 @@ class Comparison:
     finished_at: float | None = None
     checked: int = 0
     differences: int = 0
+    job: str | None = None  # whose segments in the state table name the first keys that differ
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,7 @@ class Pair:
     marked_at: float | None = None  # of the turn that made the owner the owner: see Turn
     looked_at: float | None = None  # likewise: what is older on the owner's stream is in both tables
     unread_since: Mapping[Side, float] = field(default_factory=dict)  # since when a side's stream may not be read
+    altered: Mapping[Side, float] = field(default_factory=dict)  # since when a side's policy is somebody else's
 
     def table(self, side: Side) -> Table:
         """The table of a side."""

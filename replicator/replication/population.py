@@ -13,6 +13,7 @@ from replication.pair import Comparison, PopulationState
 from replication.register import Standing
 from replication.segments import Mode, Part, Plan, Position, how_many
 from replication.share import OF_OTHER, OF_OWNER, Kind, allowed
+from replication.values import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,6 +102,7 @@ class Population:
                 finished_at=now,
                 checked=result.checked,
                 differences=result.differences,
+                job=job,
             ),
         )
         if not result.differences:
@@ -137,5 +139,5 @@ def _summed(plan: Plan, found: Mapping[Part, Sequence[Position]]) -> Conclusion:
         mended=sum(position.written for position in compared),
         checked=sum(position.items for position in found[Part.COMPARE_OWNER]),
         differences=sum(position.differences for position in compared),
-        digests=tuple(digest for position in compared for digest in position.digests)[:10],
+        digests=tuple(digest(key) for position in compared for key in position.different)[:10],
     )

@@ -88,7 +88,7 @@ def _report(crew: Crew, pair: Pair, turn: Turn, strays: list[Seen] | None) -> No
         crew.state.note_damage(pair.pair_id, Damage(crew.clock(), what))
     elif strays:
         for stray in strays:
-            crew.state.keep_stray(pair.pair_id, stray.sequence, stray.key, stray.at)
+            crew.state.keep_stray(pair.pair_id, turn.to.other, stray.sequence, stray.key, stray.at)
         what = (
             f"{len(strays)} writes reached {old} after it was closed and are not in {new}: the items stray#… of this "
             "pair in the state table name their keys."

@@ -11,6 +11,7 @@ A position is written when its page is done, so a worker that dies loses a page'
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping  # noqa: TC003 - from_map resolves the types of Position when it runs
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ class Position:
     written: int = 0  # by a copy: more than items, when some changed meanwhile
     size: int = 0  # bytes of JSON scanned
     differences: int = 0  # by a comparison
-    digests: tuple[str, ...] = ()  # of the first keys that differ
+    different: tuple[Mapping[str, Any], ...] = ()  # the first keys that differ, in wire format
     limit: int = FIRST_LIMIT
 
 

@@ -235,9 +235,12 @@ class State(Notes):
             Update("#Token = :token", {":token": token}, {f"Revisions.{side}": to_map(placed)}),
         )
 
-    def keep_stray(self, pair_id: str, sequence: str, keys: Mapping[str, Any], at: float) -> None:
+    def keep_stray(self, pair_id: str, side: Side, sequence: str, keys: Mapping[str, Any], at: float) -> None:
         """Keeps the keys (wire format) of a write that came to a closed table: whoever repairs reads them."""
-        item = {**pack_item({"Pair": pair_id, "Item": f"stray#{sequence}", "At": at}), "Keys": {"M": dict(keys)}}
+        item = {
+            **pack_item({"Pair": pair_id, "Item": f"stray#{sequence}", "Side": str(side), "At": at}),
+            "Keys": {"M": dict(keys)},
+        }
         self._client.put_item(TableName=self._table, Item=item)
 
 

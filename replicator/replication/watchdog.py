@@ -121,26 +121,31 @@ class Watchdog:
             self.state.note_population(pair.pair_id, found.execution, Answered=True)
 
     def _look_at_policies(self, pair: Pair, now: float) -> None:
-        """A policy that somebody else changed may have let clients write both tables."""
-        for side in Side:
-            placed = pair.revisions.get(side)
-            if placed is None or now - placed.at < _READ_BACK_AFTER:
-                continue
-            table = pair.table(side).name
-            # An update that changes nothing of the gate does not reach it; another stage does.
-            what = (
-                f"Somebody changed the policy of {table}, which keeps other writers off: set the stage one lower, "
-                "which puts it back, then up again, and repair."
-            )
-            if any(known.what == what and known.at > placed.at for known in pair.damage):
-                continue
-            try:
-                altered = self.access.altered(pair, side)
-            except TableGone:
-                continue  # CloudFormation removes it, or the next request will say so
-            if altered:
-                self.log("A policy was changed from outside.", {"pair": pair.pair_id, "table": table})
-                self.state.note_damage(pair.pair_id, Damage(now, what))
+        """A policy that somebody else changed may have let clients write both tables.
+
+        The table that must be closed is closed again. The owner's policy keeps nobody off, and is left to a person: it
+        may be how somebody stops an application.
+        """
+        altered = {side: pair.altered.get(side, now) for side in Side if self._is_altered(pair, side, now)}
+        # Race: gate or turn has put the policy that was read, later than the record was. Both take a token first.
+        if altered and self.state.pair(pair.pair_id).token != pair.token:
+            return
+        if altered != pair.altered:
+            self.state.change(pair.pair_id, Altered=altered)
+        for side in altered:
+            self.log("A policy was changed from outside.", {"pair": pair.pair_id, "table": pair.table(side).name})
+            self.access.note_altered(pair, side)
+        if pair.owner.other in altered:
+            self.machines.close(pair.pair_id, now)
+
+    def _is_altered(self, pair: Pair, side: Side, now: float) -> bool:
+        placed = pair.revisions.get(side)
+        if placed is None or now - placed.at < _READ_BACK_AFTER:
+            return False
+        try:
+            return self.access.altered(pair, side)
+        except TableGone:
+            return False  # CloudFormation removes it, or the next request will say so
 
     def _look_at_streams(self, pair: Pair, mappings: MappingHealth, now: float) -> None:
         """What nobody reads for a day is gone from a stream, and the mirror never hears of it."""
@@ -183,7 +188,8 @@ class Watchdog:
             pair_id=pair.pair_id,
             owner=pair.owner,
             failing=self._failing(pair),
-            damaged=any(known.at >= (pair.comparison.started_at if pair.comparison else 0) for known in pair.damage),
+            damaged=bool(pair.altered)
+            or any(known.at >= (pair.comparison.started_at if pair.comparison else 0) for known in pair.damage),
             paused=pair.paused is not None,
             unhealthy=len(mappings.problems) if pair.turn is None and pair.stage < 4 else 0,
             turning_for=now - turn.started_at if turn else 0.0,

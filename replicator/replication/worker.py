@@ -20,7 +20,7 @@ from replication.register import WORKER, Standing
 from replication.segments import WORKERS_AT_ONCE, Mode, Part
 from replication.share import OF_OTHER, OF_OWNER, Kind, allowed
 from replication.tables import Page
-from replication.values import digest, identity
+from replication.values import identity
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -40,7 +40,7 @@ _SHORT_PAGE, _LONG_PAGE = 2.0, 20.0  # seconds: between them a page's size is le
 _SLOW_PAGE = 10.0  # seconds that a page may take for the sake of WriteRate, or of our share of the capacity
 _PAGE_LIMIT = 120.0  # seconds in which a page is done or comes again in smaller pieces
 _LARGEST_LIMIT = 5000
-_DIGESTS_KEPT = 10
+_DIFFERENT_KEPT = 10
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ class Worker:
             written=position.written + written,
             size=position.size + page.size,
             differences=position.differences + len(different),
-            digests=(*position.digests, *map(digest, different))[:_DIGESTS_KEPT],
+            different=(*position.different, *different)[:_DIFFERENT_KEPT],
         )
 
 

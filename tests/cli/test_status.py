@@ -6,6 +6,7 @@ import io
 import json
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -142,6 +143,26 @@ class TestStatus:
         ready(installed, turn=turn, owner=Side.TWIN, epoch=1)
         assert "the turn refused writes for 28 s" in installed.run("status").said
 
+    def test_strays_are_counted_by_table(self, installed: Account) -> None:
+        pair = ready(installed)
+        for sequence in ("1", "2"):
+            installed.state.keep_stray(pair.pair_id, Side.SOURCE, sequence, {"id": {"S": "a"}}, 1.0)
+        ran = installed.run("status")
+        assert "2 writes to shop-users. `encrypt-migrate repair shop --keys` shows under which keys" in ran.said
+        assert installed.run("status", "--json").json["pairs"][0]["strays"] == {"shop-users": 2}
+
+    def test_a_stray_that_an_earlier_version_has_kept_is_of_one_of_the_two(self, installed: Account) -> None:
+        pair = ready(installed)
+        stray: Any = {"Pair": {"S": pair.pair_id}, "Item": {"S": "stray#1"}, "Keys": {"M": {"id": {"S": "a"}}}}
+        installed.dynamodb.put_item(TableName=installed.state_table, Item=stray)
+        assert "1 write to shop-users or shop-users-encrypted" in installed.run("status").said
+
+    def test_a_policy_that_is_somebody_elses_needs_a_person(self, installed: Account) -> None:
+        ready(installed, altered={Side.SOURCE: time.time() - 120})
+        ran = installed.run("status")
+        assert (ran.code, "somebody else's policy on shop-users, seen 2 min ago" in ran.said) == (1, True)
+        assert installed.run("status", "--json").json["pairs"][0]["alteredPolicies"] == ["shop-users"]
+
     def test_a_record_that_cannot_be_used_is_told_and_hides_no_other(self, installed: Account) -> None:
         installed.pair()
         installed.dynamodb.put_item(
@@ -264,11 +285,11 @@ class TestHistory:
 
     def test_several_troubles_are_all_told(self, installed: Account) -> None:
         pair = replace(self.pair(installed), paused="It stands.", damage=(Damage(1, "A policy was changed."),))
-        report = Report(2, "shop", "UPDATE_COMPLETE", pair, None, (), (), 2, None, None)
+        report = Report(2, "shop", "UPDATE_COMPLETE", pair, None, (), (), {"shop-users": 2}, None, None)
         steps = " ".join(next_steps(report))
         assert not report.well
         assert "It stands." in steps
-        assert "2 writes came to a table after it was closed" in steps
+        assert "After a table was closed there came 2 writes to shop-users" in steps
         assert "repair shop" in steps
 
 

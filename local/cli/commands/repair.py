@@ -10,6 +10,7 @@ from rich.text import Text
 
 from local.cli.cloud import asking
 from local.cli.failures import Exit, Refused
+from local.cli.keys import named
 from local.cli.options import AsJson, Profile, Region, connected
 from local.cli.output import Output, run
 from local.cli.pairs import Pairs
@@ -22,12 +23,16 @@ from replication.segments import Mode
 StackName = Annotated[str, typer.Argument(metavar="STACK", help="Name of the migrated stack.", show_default=False)]
 
 
-def repair(
+def repair(  # noqa: PLR0913, PLR0917  each is an option of the command line
     context: typer.Context,
     stack: StackName,
     table: Annotated[
         str | None, typer.Option("--table", help="Logical id of one source; all of them unless given.")
     ] = None,
+    keys: Annotated[
+        bool,
+        typer.Option("--keys", help="Show the keys that are known to be wrong; needs the right to read both tables."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
     region: Region = None,
     profile: Profile = None,
@@ -49,6 +54,8 @@ def repair(
         if not as_json:
             for report in reports:
                 output.console.print(*preview(report), sep="\n")
+                if keys:
+                    output.console.print(*named(cloud.client("dynamodb"), report.pair, pairs.wrong(report)), sep="\n")
         if not yes and not (not as_json and typer.confirm("Start?")):
             output.answer({"started": []}, Text("Nothing was started."))
             return Exit.NO
@@ -88,8 +95,10 @@ def preview(report: Report) -> list[Text]:
     if report.differences:
         lines.append(Text(f"  {plural(report.differences, 'key')} different at the last comparison"))
     lines += [Text(f"  {what}") for what in report.damage]
-    if report.strays:
-        lines.append(Text(f"  {plural(report.strays, 'stray write')}: a repair takes what {owner} has, not the stray"))
+    for table, count in sorted(report.strays.items()):
+        lines.append(
+            Text(f"  {plural(count, 'stray write')} in {table}: a repair takes what {owner} has, not the stray")
+        )
     if len(lines) == 1:
         lines.append(Text("  nothing is known to be wrong"))
     items = pair.comparison.checked if pair.comparison else (pair.population.items if pair.population else 0)

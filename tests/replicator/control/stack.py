@@ -72,6 +72,7 @@ class Started:
 
     turns: list[Order] = field(default_factory=list)
     recovered: list[tuple[str, int]] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
     jobs: list[PopulationJob] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     status: dict[str, str] = field(default_factory=dict)
@@ -81,6 +82,9 @@ class Started:
 
     def recover(self, pair_id: str, token: int, at: float) -> None:
         self.recovered.append((pair_id, token))
+
+    def close(self, pair_id: str, at: float) -> None:
+        self.closed.append(pair_id)
 
     def population(self, job: PopulationJob) -> None:
         self.jobs.append(job)

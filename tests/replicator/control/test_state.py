@@ -94,7 +94,7 @@ class TestPair:
 
     def test_removing_a_pair_takes_everything_along_and_can_be_repeated(self, state: State, client: Any) -> None:
         found = state.pair(PAIR_ID)
-        state.keep_stray(PAIR_ID, "1", {"id": {"S": "a"}}, 1.0)
+        state.keep_stray(PAIR_ID, Side.SOURCE, "1", {"id": {"S": "a"}}, 1.0)
         state.remove(found)
         state.remove(found)
         assert [state.find(PAIR_ID), *(state.pair_id_of_stream(stream_arn(name)) for name in (SOURCE, TWIN))] == [

@@ -10,11 +10,12 @@ import pytest
 from replication.codec import pack_item
 from replication.pair import Comparison, Damage, Phase, Population, PopulationState, Side, Turn
 from replication.register import Standing
+from replication.rest import close
 from replication.segments import Mode
 from replication.watchdog import Health, Watchdog
 from tests.replicator.control.iam import refusal
 from tests.replicator.control.stack import Started
-from tests.replicator.control.world import PAIR_ID, SOURCE, World, answer_to
+from tests.replicator.control.world import PAIR_ID, SOURCE, TWIN, World, answer_to
 
 WAIT = 3000.0
 
@@ -130,8 +131,8 @@ class TestPopulations:
 
 
 class TestPolicies:
-    def altered(self, world: World) -> None:
-        table = world.account.tables[SOURCE]
+    def alter(self, world: World, name: str) -> None:
+        table = world.account.tables[name]
         changed = replace(table.policies[-1], number=1, at=world.account.now, policy={"Statement": []}, revision="x")
         table.policies.append(changed)
         world.account.sleep(10)
@@ -140,23 +141,59 @@ class TestPolicies:
         self, world: World, machines: Started
     ) -> None:
         before = world.pair.compared
-        self.altered(world)
+        self.alter(world, TWIN)
         assert health(world, machines).damaged is False  # as the record was before this run
-        assert "Somebody changed the policy of Users" in world.pair.damage[0].what
+        assert "Somebody changed the policy of UsersEncrypted" in world.pair.damage[0].what
         assert (before, world.pair.compared) == (True, False)
         assert health(world, machines).damaged
 
+    def test_of_the_table_that_must_be_closed_is_put_back(self, world: World, machines: Started) -> None:
+        self.alter(world, TWIN)
+        watchdog(world, machines).run()
+        assert machines.closed == [PAIR_ID]
+        close(world.crew, PAIR_ID)
+        world.account.sleep(120)
+        machines.closed.clear()
+        watchdog(world, machines).run()
+        assert (machines.closed, world.pair.altered, world.open_tables()) == ([], {}, [SOURCE])
+
+    def test_of_the_owner_is_left_to_a_person_and_told_as_long_as_it_stays(
+        self, world: World, machines: Started
+    ) -> None:
+        """It may be how somebody stops an application; and a comparison that finds no harm does not end it."""
+        self.alter(world, SOURCE)
+        watchdog(world, machines).run()
+        assert machines.closed == []
+        pair, now = world.pair, world.account.now
+        ids = (pair.source.table_id, pair.twin.table_id)
+        world.state.note_comparison(PAIR_ID, Comparison(pair.epoch, *ids, now + 1, PopulationState.COMPLETE))
+        assert health(world, machines).damaged
+        assert list(world.pair.altered) == [Side.SOURCE]
+
     def test_is_reported_once(self, world: World, machines: Started) -> None:
-        self.altered(world)
+        self.alter(world, SOURCE)
+        self.alter(world, TWIN)
         for _ in range(3):
             watchdog(world, machines).run()
-        assert len(world.pair.damage) == 1
+        assert len(world.pair.damage) == 2
 
     def test_of_a_pair_under_a_turn_is_the_turns_business(self, world: World, machines: Started) -> None:
-        self.altered(world)
+        self.alter(world, TWIN)
         under_way(world, lease=10)
         watchdog(world, machines).run()
-        assert world.pair.damage == ()
+        assert (world.pair.damage, machines.closed) == ((), [])
+
+    def test_a_turn_puts_one_after_the_record_was_read_then_nobody_else_has_changed_it(
+        self, world: World, machines: Started
+    ) -> None:
+        def turn(_caller: str, operation: str) -> None:
+            if operation == "get_resource_policy":
+                world.account.before = lambda caller, operation: None
+                world.turn(world.order(Side.TWIN))
+
+        world.account.before = turn
+        watchdog(world, machines).run()
+        assert (world.pair.owner, world.pair.damage, machines.closed) == (Side.TWIN, (), [])
 
 
 class TestStreams:
