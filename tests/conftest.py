@@ -30,3 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def rewrite_golden(request: pytest.FixtureRequest) -> bool:
     """Whether the golden files are to be written instead of compared (`make golden`)."""
     return bool(request.config.getoption("--rewrite-golden"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What seeded runs came to, for whoever reads the output: a test that passes says nothing by itself."""
+    passed = terminalreporter.getreports("passed")
+    told = [value for report in passed for name, value in report.user_properties if name == "told"]
+    if told:
+        terminalreporter.section("seeded runs")
+        for line in told:
+            terminalreporter.line(str(line))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -25,12 +26,13 @@ def failures(total: Sum, *, beyond: bool) -> str:
 
 
 @pytest.mark.parametrize(("seeds", "beyond"), [(WITHIN, False), (BEYOND, True)], ids=["within", "beyond"])
-def test_nothing_is_lost_or_it_is_found_and_named(seeds: int, beyond: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_lost_or_it_is_found_and_named(
+    seeds: int, beyond: bool, record_property: Callable[[str, object], None]
+) -> None:
     total = Sum()
     for result in many(range(seeds), beyond=beyond):
         total.add(result)
-    with capsys.disabled():
-        sys.stdout.write(f"\n{'beyond' if beyond else 'within'} the bound, seeds 0 to {seeds - 1}: {total}\n")
+    record_property("told", f"{'beyond' if beyond else 'within'} the bound, seeds 0 to {seeds - 1}: {total}")
     assert not total.wrong, failures(total, beyond=beyond)
     assert total.counts["turns"] > seeds  # the journeys were made, not refused
     assert total.counts["acknowledged writes"] > 50 * seeds
