@@ -47,3 +47,11 @@ def test_every_line_of_a_log_has_the_version(half: str, module: str) -> None:
 def test_the_changelog_tells_of_the_version_or_of_what_will_be_in_it() -> None:
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] in (VERSION, "Unreleased")
+
+
+def test_whatever_was_released_is_kept_for_the_versions_to_come() -> None:
+    released = set(re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE))
+    kept, templates = ROOT / "tests" / "earlier", ROOT / "tests" / "golden" / "earlier"
+    assert released == {archive.name.removesuffix(".tar.gz") for archive in kept.glob("*.tar.gz")}
+    assert released == {records.stem for records in kept.glob("*.json")}
+    assert released == {folder.name for folder in templates.iterdir()}

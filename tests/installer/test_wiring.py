@@ -161,6 +161,21 @@ def test_the_names_that_migrated_stacks_import_never_change() -> None:
     }
 
 
+def test_the_roles_that_tables_name_never_change() -> None:
+    """Their ARNs stand in the policies of tables under migration, and are made anew with another logical id or name."""
+    shared = variables(functions()["TurnFunction"])
+    named = {name: value for name, value in shared.items() if name.endswith("_ROLE_ARN")}
+    assert named == {
+        "REPLICATOR_ROLE_ARN": {"Fn::GetAtt": ["ReplicatorRole", "Arn"]},
+        "WORKER_ROLE_ARN": {"Fn::GetAtt": ["WorkerRole", "Arn"]},
+        "TURN_ROLE_ARN": {"Fn::GetAtt": ["TurnRole", "Arn"]},
+        "LOOK_ROLE_ARN": {"Fn::GetAtt": ["LookRole", "Arn"]},
+        "PROBE_ROLE_ARN": {"Fn::GetAtt": ["ProbeRole", "Arn"]},
+    }
+    roles = [RESOURCES[value["Fn::GetAtt"][0]]["Properties"] for value in named.values()]
+    assert not any({"RoleName", "Path"} & role.keys() for role in roles)
+
+
 def test_the_macro_has_the_name_that_templates_ask_for() -> None:
     assert RESOURCES["Macro"]["Properties"]["Name"] == "EncryptMigrate"
 
