@@ -1,11 +1,12 @@
 """What a template says once the migration is over: the macro's cleanup less what was there for the migration.
 
-    gone   the transform, its parameter, its options, the gates and every reference to them
+    gone   the transform, its parameter, its options, the gates and every reference to them, the outputs that say
+           where the migration stands
     back   a table's own resource policy, which the gate had taken out of CloudFormation's hands
 
 What stays must stay as it is deployed: the twin's logical id, name, stream and deletion policy, and a second export
-that somebody may import by now. Deploying the result therefore changes nothing in the stack but the gates, which
-go.
+that somebody may import by now. Deploying the result therefore changes nothing in the stack but the gates and those
+outputs, which go.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from migration.options import KEY
 from migration.references import Walk
 from migration.rules import Move, Rule
 from migration.stages import Stage
+from migration.standings import standing_id
 from migration.tables import Table
 from migration.twins import fixed_name
 
@@ -54,6 +56,7 @@ def finished(template: Template) -> tuple[dict[str, Any], bool]:
     gates = {table.gate for table in tables}
     found = {key: _untied(value, gates) for key, value in expanded.items() if key != "Transform"}
     found["Resources"] = _resources(found["Resources"], template, tables, gates)
+    _drop_standings(found, template, tables)
     left = sorted(gates & mentioned(found).keys())
     if left:
         raise Refused(f"The template still needs {', '.join(left)}; it cannot be finished by this command.")
@@ -140,6 +143,15 @@ def _untied_text(text: str, given: dict[str, Any], gates: set[str]) -> dict[str,
             rest[name] = free
     new = replace_variables(text, lambda name: names.get(name, name))
     return {"Fn::Sub": [new, rest] if rest else new}
+
+
+def _drop_standings(found: dict[str, Any], template: Template, tables: list[Table]) -> None:
+    """Take out the outputs that say where the migration stands: those that the file itself does not have."""
+    if not is_mapping(found.get("Outputs")):
+        return
+    own = template.data.get("Outputs", {})
+    standings = {standing_id(table.id) for table in tables} - own.keys()
+    found["Outputs"] = {key: value for key, value in found["Outputs"].items() if key not in standings}
 
 
 def _drop_options(found: dict[str, Any]) -> None:

@@ -16,11 +16,11 @@ from local.cli.prices import Prices
 from local.cli.template import Template
 from migration.checks import RESOURCE_LIMIT
 from migration.stages import Stage
+from migration.standings import OUTPUT_LIMIT
 from migration.tables import Table
 from migration.warnings import Notice
 from replication.waits import Waits
 
-OUTPUT_LIMIT = 200
 TEMPLATE_LIMIT_BYTES = 1_000_000
 NEAR = 0.8
 """Share of a limit from which on it is worth knowing."""

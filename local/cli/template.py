@@ -104,7 +104,8 @@ class Template:
         if not self.transforms:
             return expanded
         rest = self.transforms if isinstance(self.data["Transform"], list) else self.transforms[0]
-        return {key: rest if key == "Transform" else expanded[key] for key in self.data}
+        found = {**expanded, "Transform": rest}
+        return {key: found[key] for key in dict.fromkeys([*self.data, *found])}
 
     def tables(self) -> list[Table]:
         """The tables that migrate. Raises TemplateRefused."""

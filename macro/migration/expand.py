@@ -23,6 +23,7 @@ from migration.resources import Resources
 from migration.rules import Move, Rule
 from migration.snapshots import deployments, published
 from migration.stages import Stage
+from migration.standings import with_standings
 from migration.streams import reader_problems
 from migration.tables import Table, find_tables
 from migration.twins import fixed_name, table_problems
@@ -56,6 +57,8 @@ def _expanded(template: dict[str, Any], stage: Stage) -> dict[str, Any]:
         resources |= published(resources, rewriting.configured, changed.get("Globals"))
     again = deployments(given, rewriting.gated)
     resources, section = _renamed(resources, made.section, stage, again)
+    if is_mapping(template.get("Outputs", {})):
+        changed["Outputs"] = with_standings(section, tables, stage, made.problems)
     _refuse(
         [
             *made.problems,
@@ -65,8 +68,6 @@ def _expanded(template: dict[str, Any], stage: Stage) -> dict[str, Any]:
             *result_problems(resources, len(given), tables),
         ]
     )
-    if is_mapping(template.get("Outputs")):
-        changed["Outputs"] = section
     return {**template, **changed, "Resources": resources}
 
 

@@ -16,6 +16,7 @@ from local.cli.template import Template
 from local.cli.tree import parse, plain
 from migration.intrinsics import mentioned
 from migration.stages import Stage
+from migration.standings import OUTPUT_LIMIT
 from tests.cli.corpus import each_template, prepared, template
 from tests.cli.running import encrypt_migrate
 
@@ -123,6 +124,14 @@ class TestResult:
         outputs = plain(parse(finish(template(USERS)).text))["Outputs"]
         assert [output["Value"] for output in outputs.values()] == [{"Fn::GetAtt": ["UsersEncrypted", "Arn"]}] * 2
 
+    def test_outputs_that_say_where_the_migration_stands_are_gone_and_one_of_the_users_own_is_not(self) -> None:
+        deployed = template(USERS).at(Stage.CLEANUP)["Outputs"]
+        finished_outputs = plain(parse(finish(template(USERS)).text))["Outputs"]
+        assert deployed.keys() - finished_outputs.keys() == {"EncryptMigrateUsers"}
+        full = {f"Output{number}": {"Value": "x"} for number in range(OUTPUT_LIMIT)}
+        data = {**plain(parse(USERS)), "Outputs": {**full, "EncryptMigrateUsers": {"Value": "mine"}}}
+        assert plain(parse(finish(template(json.dumps(data))).text))["Outputs"] == data["Outputs"]
+
     def test_every_comment_and_every_line_without_a_reference_is_as_it_was(self) -> None:
         after = finish(template(USERS)).text
         gone, _ = lines(USERS, after)
@@ -184,6 +193,8 @@ def test_every_public_template_is_finished_and_only_what_had_to_change_has(path:
     deployed = found.at(Stage.CLEANUP)
     gates = {table.gate for table in found.tables()}
     assert set(plain(parse(after))["Resources"]) == set(deployed["Resources"]) - gates
+    standings = {f"EncryptMigrate{table.id}" for table in found.tables()}
+    assert set(want.get("Outputs", {})) == set(deployed["Outputs"]) - standings
     assert [line for line in _comments(found.text) if line not in after] == []
     gone, _ = lines(path.read_text(), after)
     assert [line for line in gone if not _may_go(line, found)] == []

@@ -290,6 +290,19 @@ def exports_keep_their_value_until_cleanup(run_: Run) -> list[str]:
     return found
 
 
+def outputs_say_where_each_table_stands(run_: Run) -> list[str]:
+    """An output more for each table at every stage: under its condition, about its tables, asking no gate."""
+    found = []
+    for table in run_.tables:
+        condition = run_.resources(OFF)[table].get("Condition")
+        for stage in STAGES:
+            output = run_.outputs(stage).get(f"EncryptMigrate{table}")
+            tables = {f"{table}Encrypted"} if stage is CLEANUP else {table, f"{table}Encrypted"}
+            if output is None or output.get("Condition") != condition or names(output) != tables:
+                found.append(f"{stage.name}: no output says where {table} stands")
+    return found
+
+
 def nothing_moves_before_cutover(run_: Run) -> list[str]:
     """At stage 1 and 2 running code is told what it was told before: only order and permissions are new."""
     found = []
@@ -448,6 +461,7 @@ LAWS: tuple[Callable[[Run], list[str]], ...] = (
     what_moves_comes_after_the_gate,
     roles_are_not_gated,
     exports_keep_their_value_until_cleanup,
+    outputs_say_where_each_table_stands,
     nothing_moves_before_cutover,
     no_permission_is_lost,
     what_exists_once_per_table_follows_it,

@@ -63,7 +63,7 @@ def test_ids_in_a_template_are_frozen() -> None:
             "UsersMigrationGate",
         ],
     }
-    assert sorted(expand(template, Stage.REPLICATE)["Outputs"]) == ["Out", "OutEncrypted"]
+    assert sorted(expand(template, Stage.REPLICATE)["Outputs"]) == ["EncryptMigrateUsers", "Out", "OutEncrypted"]
 
 
 def test_names_are_frozen() -> None:

@@ -71,7 +71,10 @@ def _json(proof: Evidence, result: Finished, lines: str, written: bool) -> dict[
 def _said(template: Template, result: Finished, written: bool) -> list[Text]:
     if not written:
         return [Text("Nothing was written.")]
-    said = [f"{template.path} is written. It says what the stack is, less the gates: deploying it removes them alone."]
+    what = (
+        "It says what the stack is, less the gates and the outputs of the migration: deploying it removes those alone."
+    )
+    said = [f"{template.path} is written. {what}"]
     if result.parameter_kept:
         said.append(f"Parameter {result.parameter} stays, because other things in the template use it.")
     elif result.parameter is not None:
