@@ -10,7 +10,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from replication.answer import Verdict
@@ -38,7 +38,8 @@ _TURN_RESERVE = 60.0  # seconds of a turn's invocation that are kept for undoing
 
 # The alarms of the installer go by these names.
 logger = Logger(service="encrypt-migrate", version=os.environ.get("ENCRYPT_MIGRATE_VERSION"))
-metrics = Metrics(namespace="EncryptMigrate", service="encrypt-migrate")
+_NAMESPACE = "EncryptMigrate"
+metrics = Metrics(namespace=_NAMESPACE, service="encrypt-migrate")
 tracer = Tracer(service="encrypt-migrate")
 _wired: list[Wiring] = []
 
@@ -196,6 +197,9 @@ def watchdog(_event: dict[str, Any], _context: LambdaContext) -> None:
             "UnhealthyMappings": sum(one.unhealthy for one in found),
         }
     )
+    for one in found:
+        if one.progress is not None:
+            _publish_of(one.name, {"CopyPercent": one.progress.copied, "ComparePercent": one.progress.compared})
 
 
 def _measured(outcome: Outcome) -> dict[str, float]:
@@ -214,6 +218,14 @@ def _publish(measured: dict[str, float]) -> None:
         metrics.add_metric(name, unit, value)
     if measured:
         metrics.flush_metrics()
+
+
+def _publish_of(pair: str, measured: dict[str, float | None]) -> None:
+    """Metrics of one pair. Each costs for as long as it is published, so only a job under way has any."""
+    for name, value in measured.items():
+        if value is not None:
+            with single_metric(name, MetricUnit.Percent, value, namespace=_NAMESPACE) as metric:
+                metric.add_dimension("pair", pair)
 
 
 def _cause(error: Any) -> str:

@@ -2,6 +2,7 @@
 
 A job is named by its execution. Items of the state table, under a pair's id:
 
+    job                            the job that was planned last
     segment#<job>#plan             what the job is bound to: epoch, tables, owner; and what it expects
     segment#<job>#<part>-<nnnnn>   the position of a segment: the last key done, and counts for whoever watches
 
@@ -130,12 +131,20 @@ class Segments:
 
     def keep_plan(self, pair_id: str, job: str, plan: Plan) -> Plan:
         """Keep the plan of a job, unless it has one: planned again, it goes on as it was planned first."""
+        named = {**item_key(pair_id, "job"), **pack_item({"Job": job}), **self._expiry()}
+        self._client.put_item(TableName=self._table, Item=named)
         item = {**item_key(pair_id, f"segment#{job}#plan"), **pack_item(to_map(plan)), **self._expiry()}
         try:
             self._client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(Pair)")
         except self._client.exceptions.ConditionalCheckFailedException:
             return self.plan(pair_id, job)
         return plan
+
+    def latest(self, pair_id: str) -> str | None:
+        """The job of a pair that was planned last, whether it is over or not."""
+        answer = self._client.get_item(TableName=self._table, Key=item_key(pair_id, "job"), ConsistentRead=True)
+        found = answer.get("Item")
+        return found["Job"]["S"] if found else None
 
     def position(self, pair_id: str, job: str, part: Part, number: int, of: int) -> tuple[Position, Item | None]:
         """How far a segment has come, and the key after which it goes on; None at its begin."""

@@ -6,7 +6,7 @@ Items (partition key `Pair`, sort key `Item`):
     <pair id>     stray#<seq>    a stray write that a turn has found
     stream#<arn>  stream         which pair and side a stream belongs to: {PairId, Side}
 
-Others keep batch#, progress# and segment# items under the same pair id; `remove` takes them along.
+Others keep batch#, progress#, job and segment# items under the same pair id; `remove` takes them along.
 
 A token is a number that only grows. Whoever wants to change a pair takes the next one, and every write names it, so
 that a writer that was given up for dead and wakes up later is refused (StaleTurn). No two holders ever have the same

@@ -12,6 +12,7 @@ from replication.conclusion import waiting_answer
 from replication.errors import AnswerError, NotUnderstood, ReplicationError, TableGone
 from replication.machines import PopulationJob
 from replication.pair import Damage, Pair, PopulationState, Side
+from replication.progress import progress
 from replication.segments import Mode
 from replication.stream import FORGOTTEN_AFTER
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from replication.machines import Machines
     from replication.mappings import Health as MappingHealth
     from replication.mappings import Mappings
+    from replication.progress import Progress
     from replication.register import Register
+    from replication.segments import Segments
     from replication.state import State
 
 _RUNNING = "RUNNING"
@@ -42,6 +45,8 @@ class Health:
     unhealthy: int  # mappings that are not as they should be
     turning_for: float  # seconds since the turn under way began, 0 without one
     refusing_for: float  # seconds for which clients have been refused by it
+    name: str  # stack and table, for people
+    progress: Progress | None = None  # of a copy or comparison
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Watchdog:
 
     state: State
     register: Register
+    segments: Segments
     access: Access
     answers: Answers
     mappings: Mappings
@@ -194,4 +200,12 @@ class Watchdog:
             unhealthy=len(mappings.problems) if pair.turn is None and pair.stage < 4 else 0,
             turning_for=now - turn.started_at if turn else 0.0,
             refusing_for=now - turn.sealed_at if refusing and turn and turn.sealed_at else 0.0,
+            name=f"{pair.stack_id.split('/')[-2]}/{pair.source_logical_id}",
+            progress=self._progress(pair, now),
         )
+
+    def _progress(self, pair: Pair, now: float) -> Progress | None:
+        try:
+            return progress(self.segments, pair.pair_id, now)
+        except ReplicationError:  # its items expire one by one; a line on a dashboard must hide no pair from alarms
+            return None

@@ -190,6 +190,7 @@ class Wiring:
         return Watchdog(
             state=self.state,
             register=self.register,
+            segments=self.means.segments,
             access=self.access,
             answers=self.answers,
             mappings=self.mappings,

@@ -144,6 +144,7 @@ class Installation:
         return Watchdog(
             state=crew.state,
             register=crew.register,
+            segments=self.means.segments,
             access=crew.access,
             answers=crew.answers,
             mappings=crew.mappings,

@@ -99,9 +99,10 @@ def metrics_shown() -> set[str]:
     watched = {
         alarm["MetricName"] for alarm in of_type("AWS::CloudWatch::Alarm").values() if alarm["Namespace"] == NAMESPACE
     }
-    return watched | set(
-        re.findall(rf'\["{NAMESPACE}", "(\w+)"', RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
-    )
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    searched = re.findall(rf"SEARCH\('{{{NAMESPACE},pair,service}} MetricName=\\\"(\w+)", body)
+    assert searched == ["CopyPercent", "ComparePercent"]
+    return {*watched, *re.findall(rf'\["{NAMESPACE}", "(\w+)"', body), *searched}
 
 
 def test_every_metric_that_is_shown_is_published() -> None:

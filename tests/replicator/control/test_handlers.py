@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,7 +19,9 @@ from replication.codec import to_map
 from replication.errors import AnswerError, NotUnderstood, Refused, RequestError, StaleTurn
 from replication.mirror import Outcome
 from replication.pair import Side
+from replication.progress import Progress
 from replication.stacks import Stacks
+from replication.watchdog import Health
 from tests.replicator.control.iam import Caller
 from tests.replicator.control.stack import Stack
 from tests.replicator.control.world import PAIR_ID, SOURCE, World
@@ -222,6 +225,29 @@ class TestMirror:
         (found,) = published
         assert (found["RecordsMirrored"], found["Lag"], found["service"]) == ([3.0], [0.5], "encrypt-migrate")
         assert found["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "EncryptMigrate"
+
+
+class TestWatchdog:
+    def test_publishes_how_far_the_job_of_each_pair_is(self, capsys: pytest.CaptureFixture[str]) -> None:
+        quiet = Health(
+            PAIR_ID,
+            Side.SOURCE,
+            0,
+            damaged=False,
+            paused=False,
+            unhealthy=0,
+            turning_for=0,
+            refusing_for=0,
+            name="app/Users",
+        )
+        copying = replace(quiet, name="app/Orders", progress=Progress(42.0, None))
+        wire(watchdog=SimpleNamespace(run=lambda: [quiet, copying]))
+        handlers.watchdog({}, CONTEXT)
+        published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+        (found,) = [one for one in published if "pair" in one]
+        assert (found["pair"], found["CopyPercent"], "ComparePercent" in found) == ("app/Orders", [42.0], False)
+        (of_all,) = [one for one in published if "pair" not in one]
+        assert of_all["Pairs"] == [2.0]
 
 
 class TestWork:

@@ -86,8 +86,8 @@ class Installation:
         """The watchdog looks each minute, and what it starts is run; the first such execution is stopped, if asked."""
         crew = self.world.crew
         watchdog = Watchdog(
-            crew.state, crew.register, crew.access, crew.answers, crew.mappings, self.machines, lambda pair_id: 0,
-            crew.clock, crew.log, population_wait=3000, calm=1e9,
+            crew.state, crew.register, self.world.segments, crew.access, crew.answers, crew.mappings, self.machines,
+            lambda pair_id: 0, crew.clock, crew.log, population_wait=3000, calm=1e9,
         )  # fmt: skip
         for _ in range(12):
             self.world.account.sleep(60)

@@ -9,9 +9,10 @@ import pytest
 
 from replication.codec import pack_item
 from replication.pair import Comparison, Damage, Phase, Population, PopulationState, Side, Turn
+from replication.progress import Progress
 from replication.register import Standing
 from replication.rest import close
-from replication.segments import Mode
+from replication.segments import Mode, Part, Plan, Position
 from replication.watchdog import Health, Watchdog
 from tests.replicator.control.iam import refusal
 from tests.replicator.control.stack import Started
@@ -40,8 +41,8 @@ def watchdog(world: World, machines: Started, swept: list[str] | None = None) ->
         return 0
 
     return Watchdog(
-        crew.state, crew.register, crew.access, crew.answers, crew.mappings, cast("Any", machines), sweep, crew.clock,
-        crew.log, population_wait=WAIT, calm=60,
+        crew.state, crew.register, world.segments, crew.access, crew.answers, crew.mappings, cast("Any", machines),
+        sweep, crew.clock, crew.log, population_wait=WAIT, calm=60,
     )  # fmt: skip
 
 
@@ -70,7 +71,16 @@ def test_a_pair_at_rest_is_left_alone(world: World, machines: Started) -> None:
     swept: list[str] = []
     (found,) = watchdog(world, machines, swept).run()
     assert found == Health(
-        PAIR_ID, Side.SOURCE, 0, damaged=False, paused=False, unhealthy=0, turning_for=0, refusing_for=0
+        PAIR_ID,
+        Side.SOURCE,
+        0,
+        damaged=False,
+        paused=False,
+        unhealthy=0,
+        turning_for=0,
+        refusing_for=0,
+        name="app/Users",
+        progress=None,
     )
     assert (world.pair, machines, swept) == (before, Started(), [PAIR_ID])
 
@@ -291,6 +301,65 @@ class TestComparison:
             ),
         )
         assert not health(world, machines).damaged
+
+
+class TestProgress:
+    """Of the job that was planned last, from the positions of its segments."""
+
+    def planned(self, world: World, mode: Mode = Mode.POPULATE, *, segments_: int = 2, expected: int = 100) -> None:
+        pair, now = world.pair, world.account.now
+        plan = Plan(
+            pair.epoch, pair.owner, pair.source.table_id, pair.twin.table_id, mode, now, segments_, expected
+        )  # fmt: skip
+        world.segments.keep_plan(PAIR_ID, "job", plan)
+
+    def at(self, world: World, part: Part, number: int, items: int, *, done: bool = False) -> None:
+        now = world.account.now
+        position = Position(number, 2, started_at=now, updated_at=now, done=done, items=items)
+        world.segments.keep(PAIR_ID, "job", part, position, None)
+
+    def test_a_copy_is_as_far_as_its_items_and_its_comparison_has_not_begun(
+        self, world: World, machines: Started
+    ) -> None:
+        self.planned(world)
+        self.at(world, Part.COPY, 0, 30)
+        self.at(world, Part.COPY, 1, 12)
+        assert health(world, machines).progress == Progress(42.0, 0.0)
+
+    def test_a_comparison_is_as_far_as_both_of_its_looks(self, world: World, machines: Started) -> None:
+        self.planned(world, Mode.CLEANUP)
+        self.at(world, Part.COMPARE_OWNER, 0, 50, done=True)
+        self.at(world, Part.COMPARE_OWNER, 1, 50, done=True)
+        self.at(world, Part.COMPARE_OTHER, 0, 10)
+        assert health(world, machines).progress == Progress(None, 55.0)
+
+    def test_a_table_that_has_grown_is_not_done_before_its_last_segment_is(
+        self, world: World, machines: Started
+    ) -> None:
+        self.planned(world)
+        self.at(world, Part.COPY, 0, 300, done=True)
+        self.at(world, Part.COPY, 1, 10)
+        assert health(world, machines).progress == Progress(99.0, 0.0)
+        self.at(world, Part.COPY, 1, 20, done=True)
+        assert health(world, machines).progress == Progress(100.0, 0.0)
+
+    def test_a_table_of_which_nobody_knows_the_size_is_as_far_as_its_segments(
+        self, world: World, machines: Started
+    ) -> None:
+        self.planned(world, expected=0)
+        self.at(world, Part.COPY, 0, 30, done=True)
+        assert health(world, machines).progress == Progress(50.0, 0.0)
+
+    def test_a_job_that_is_over_is_told_of_a_while_and_then_no_more(self, world: World, machines: Started) -> None:
+        self.planned(world)
+        assert health(world, machines).progress == Progress(0.0, 0.0)
+        world.account.sleep(301)
+        assert health(world, machines).progress is None
+
+    def test_of_a_plan_that_has_expired_hides_no_pair(self, world: World, machines: Started) -> None:
+        self.planned(world)
+        world.account.state.delete_item(Key=pack_item({"Pair": PAIR_ID, "Item": "segment#job#plan"}))
+        assert health(world, machines).progress is None
 
 
 @pytest.mark.parametrize("broken", ["register", "policy"])

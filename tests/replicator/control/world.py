@@ -24,6 +24,7 @@ from replication.probe import Outcome as Probed
 from replication.probe import attempt
 from replication.register import Register
 from replication.release import release
+from replication.segments import Segments
 from replication.state import State
 from replication.steps import Steps
 from replication.stream import Streams
@@ -92,6 +93,7 @@ class World:
         state_client = cast("Any", self.account.state)
         self.state = State(state_client, "State")
         self.register = Register(state_client, "State", self.account.clock)
+        self.segments = Segments(state_client, "State", self.account.clock)
         self.lanes = {side: Lane(side) for side in Side}
         self.mirroring = True
         self.probe_caller = Caller("probe")
