@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from local.cli.cloud import Cloud as CommandCloud
 from local.cloud import Account, Cloud, Settings
 from local.cloud.installer import build_and_deploy
 from local.cloud.stacks import Result, StackFailed
@@ -20,7 +21,9 @@ from local.demo.journey import WAITS, both_at_rest
 from local.traffic.check import Contents, Kind, Verdict, check
 from local.traffic.client import Keys
 from local.traffic.history import Outcome
+from local.traffic.service import trust_account
 from local.traffic.traffic import Traffic
+from tests.cli.running import Ran, encrypt_migrate
 
 _numbers = itertools.count(1)
 TRIES, PAUSE = 6, 10.0  # a gate may ask for evidence that comes with time
@@ -33,7 +36,27 @@ class Lab:
     cloud: Cloud
     account: Account
     state_table: str
+    bucket: str  # of records that could not be mirrored
     body: str
+
+    def slip_in(self, table: str, item: Mapping[str, Any]) -> None:
+        """Put an item into the table that follows, with the rights of the mirror."""
+        functions, iam = self.account.client("lambda"), self.account.client("iam")
+        role = functions.get_function_configuration(FunctionName="encrypt-migrate-Replicator")["Role"]
+        trust_account(iam, role)
+        replicator = self.account.client("dynamodb", self.account.assume(role))
+        replicator.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}}]})
+
+    @contextmanager
+    def setting(self, function: str, **variables: str) -> Iterator[None]:
+        """One of the installation's functions has other settings for a while."""
+        functions, name = self.account.client("lambda"), f"encrypt-migrate-{function}"
+        before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | variables})
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +65,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with Cloud(Settings(schedule_minute=10.0, shuffle=1), folder=tmp_path_factory.mktemp("cloud")) as cloud:
         installed = build_and_deploy(cloud, WAITS)
         account = cloud.tenant(cloud.account)
-        yield Lab(cloud, account, installed["StateTable"], package(account))
+        bucket = installed["FailedRecordsBucketArn"].rpartition(":")[2]
+        yield Lab(cloud, account, installed["StateTable"], bucket, package(account))
 
 
 @dataclass(slots=True)
@@ -83,7 +107,7 @@ class Run:
     def fails(self, stage: str, body: str | None = None) -> str:
         with pytest.raises(StackFailed) as failure:
             self.example.deploy(stage, body=body)
-        assert failure.value.status == "UPDATE_ROLLBACK_COMPLETE", failure.value.events
+        assert failure.value.status == "UPDATE_ROLLBACK_COMPLETE", (failure.value.reason, failure.value.events)
         return failure.value.reason
 
     @property
@@ -97,6 +121,27 @@ class Run:
         found: Mapping[str, Any] = dynamodb.get_item(TableName=self.lab.state_table, Key=key, ConsistentRead=True)
         item: Mapping[str, Any] = found.get("Item", {})
         return item
+
+    def command(self, *arguments: object, answers: str = "") -> Ran:
+        """A command of encrypt-migrate, on this account; `answers` is what is typed."""
+        return encrypt_migrate(*arguments, answers=answers, cloud=CommandCloud(self.lab.account))
+
+    def status(self) -> str:
+        """What a person sees of this stack's migration."""
+        return self.command("status", self.example.name).said
+
+    def repair(self) -> None:
+        """Bring over what differs, and wait until the tables have been found equal."""
+        began = time.time()
+        assert self.command("repair", self.example.name, "--yes").code == 0
+        eventually(lambda: self.compared(began) == 0, within=90)
+
+    def compared(self, since: float) -> int | None:
+        """How many keys the last comparison found different, if it began after `since`."""
+        found = self.record().get("Comparison", {}).get("M")
+        if found is None or float(found["StartedAt"]["N"]) < since or found["State"]["S"] != "complete":
+            return None
+        return int(found["Differences"]["N"]) if "Differences" in found else 0
 
     def owner(self) -> str:
         return str(self.record()["Owner"]["S"])

@@ -100,7 +100,7 @@ def fail(run: Run, leg: Leg) -> str:
     run.lab.cloud.order(run.example.name, leg.fault)
     with pytest.raises(StackFailed) as failure:
         run.to(leg.stage)
-    assert failure.value.status == "UPDATE_ROLLBACK_COMPLETE", failure.value.events
+    assert failure.value.status == "UPDATE_ROLLBACK_COMPLETE", (failure.value.reason, failure.value.events)
     if leg.fault.reason not in failure.value.reason:
         return gates(failure.value)
     assert run.traffic.service.table() == before[1]
