@@ -1,4 +1,4 @@
-"""The laws of laws.py, one by one, over generated templates; and all of them over every golden case."""
+"""The laws, one by one, over generated templates; and all of them over every golden case."""
 
 from __future__ import annotations
 
