@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.replicator.control.aws import Killed
 
+_LONGEST = 50
 TURN = Path(__file__).parents[3] / "replicator/statemachines/turn.asl.json"
 _KNOWN = {
     "Choice": {"Choices", "Default"},
@@ -42,6 +43,7 @@ class Execution:
             if len(self.states) == self.stop_at:
                 return False
             self.states.append(name)
+            assert len(self.states) < _LONGEST, "it goes round in a circle"
             name, given = self._enter(machine["States"][name], given)
         return True
 
