@@ -146,7 +146,7 @@ def turned(rate: int) -> tuple[list[Step], int, float]:
     assert turn is not None
     assert turn.opened_at is not None
     assert turn.sealed_at is not None
-    keys = next(fields["keys"] for message, fields in live.logged if message.startswith("Looked again"))
+    keys = next(fields["keys"] for _, fields in live.logged if "keys" in fields)
     sealed, opened = (account.tables[NAMES[side]].items for side in Side)
     assert all(opened.get(key) == item for key, item in sealed.items()), "the turn has lost a write"
     return found, cast("int", keys), turn.opened_at - turn.sealed_at
