@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench import dynamodump
-from bench.engines import OURS, Engine
+from bench.engines import Engine
 from bench.figures import Part, Table, at_least, median_ratio
 from bench.workload import JOB, PAIR_ID, SOURCE, STATE, TWIN, Counting, Spent, items, make_pair, spent, write_all
 from replication.population import Population
@@ -115,7 +115,7 @@ def measure(on: Engine, count: int, rounds: int, latency: float) -> Part:
             if "comparison" not in name:  # a comparison finds what the copy has left
                 make_pair(plain)
                 write_all(plain, SOURCE, found)
-            counting = Counting(on.client(OURS if name in ("copy", "comparison") else None), latency)
+            counting = Counting(on.ours() if name in ("copy", "comparison") else on.client(), latency)
             took[name].append(spent(on, lambda way=way, counting=counting: way(counting)))  # type: ignore[misc]
             calls[name] = counting.calls
             _check(plain, count, name)

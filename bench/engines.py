@@ -15,13 +15,14 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.cloud import Cloud
+from replication.client import items_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +33,12 @@ NAMES = ("ministack", "dynamodb-local")
 _START_SECONDS = 60
 _QUIETLY = ("-inMemory", "-disableTelemetry")
 _PLAIN = Config(read_timeout=120, max_pool_connections=50)
-# What replication.wiring gives the replicator: it repeats calls itself, and its items come from DynamoDB.
-OURS = Config(connect_timeout=3, retries={"total_max_attempts": 1}, parameter_validation=False)
+
+ACCOUNT: Any = {
+    "region_name": "us-east-1",
+    "aws_access_key_id": "123456789012",
+    "aws_secret_access_key": "bench",
+}
 
 
 class Engine:
@@ -44,16 +49,13 @@ class Engine:
         self.endpoint = endpoint
         self._pid = pid
 
-    def client(self, config: Config | None = None) -> DynamoDBClient:
-        """A client as boto3 makes it, or with this configuration over it."""
-        return boto3.client(
-            "dynamodb",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            config=_PLAIN.merge(config) if config else _PLAIN,
-            aws_access_key_id="123456789012",
-            aws_secret_access_key="bench",
-        )
+    def client(self) -> DynamoDBClient:
+        """A client as boto3 makes it."""
+        return boto3.client("dynamodb", endpoint_url=self.endpoint, config=_PLAIN, **ACCOUNT)
+
+    def ours(self) -> DynamoDBClient:
+        """The client by which the replicator reads and writes items."""
+        return items_client(endpoint_url=self.endpoint, **ACCOUNT)
 
     def processor_seconds(self) -> float:
         """What its process has used so far, where that can be seen; 0 elsewhere."""

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bench.engines import OURS, Engine
+from bench.engines import Engine
 from bench.figures import Part, Table, at_least, at_most, median_ratio
 from bench.workload import STATE, TWIN, Counting, Spent, items, make_pair, records, spent, write_all
 from replication.mirror import Mirror
@@ -76,7 +76,7 @@ def measure(on: Engine, count: int, rounds: int, latency: float) -> Part:
         for name, way in ways.items():
             pair = make_pair(on.client())
             texts = records(found, pair.source.stream_arn)
-            counting = Counting(on.client(OURS if way is mirror else None), latency)
+            counting = Counting(on.ours() if way is mirror else on.client(), latency)
             took[name].append(spent(on, partial(way, counting, texts, pair)))
             calls[name] = counting.calls
     return _told(on, count, latency, took, calls)
@@ -133,7 +133,7 @@ def batch_sizes(on: Engine, count: int, latency: float) -> Table:
     for size in BATCH_SIZES:
         pair = make_pair(on.client())
         texts = records(found, pair.source.stream_arn)
-        counting = Counting(on.client(OURS), latency)
+        counting = Counting(on.ours(), latency)
         took = spent(on, partial(mirror, counting, texts, pair, size))
         longest = max(
             sum(map(len, texts[at : at + size])) for at in range(0, count, size)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RATES = (0, 10, 1000)
 LATENCY = 0.005  # seconds that the way to DynamoDB takes
-AT_ONCE = 4  # batches of the second look, as in replication.wiring
+AT_ONCE = 8  # batches of the second look, as in replication.wiring
 SPREAD = 3.0  # seconds that a policy takes at most to reach everybody, in the account
 INTERVAL = 15.0  # seconds within which DynamoDB refuses a second change of a table's policy
 _TICK = 0.25  # seconds between two moments at which others go on

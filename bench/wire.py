@@ -1,4 +1,4 @@
-"""A boto3 client whose requests go to an object in this process instead of the network.
+"""The client by which the replicator reads and writes items; its requests go to an object in this process.
 
 Requests are built, signed and serialised, answers parsed: all that a call costs us, but for the way and the engine.
 """
@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from bench.engines import OURS
+from bench.engines import ACCOUNT
+from replication.client import items_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,13 +48,6 @@ def over_the_wire(to: Callable[[], object], told: Callable[[float], None]) -> Dy
         told(time.thread_time() - began)
         return response
 
-    client: DynamoDBClient = boto3.client(
-        "dynamodb",
-        endpoint_url="http://127.0.0.1:1",
-        region_name="us-east-1",
-        config=OURS,
-        aws_access_key_id="123456789012",
-        aws_secret_access_key="bench",
-    )
+    client = items_client(endpoint_url="http://127.0.0.1:1", **ACCOUNT)
     client.meta.events.register("before-send.dynamodb", answer)
     return client

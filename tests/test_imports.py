@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 MACRO = sorted((ROOT / "macro/migration").rglob("*.py"))
 REPLICATOR = sorted((ROOT / "replicator/replication").rglob("*.py"))
 
-EDGES = {"handler.py", "handlers.py", "settings.py", "wiring.py"}
+EDGES = {"client.py", "handler.py", "handlers.py", "settings.py", "wiring.py"}
 """Where each half meets the world: entry points, the environment, and what puts the parts together."""
 
 EFFECTS = re.compile(r"(boto3|os|random|secrets|socket|subprocess|time|urllib\.request|uuid)(\..*)?")

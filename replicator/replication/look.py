@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from replication.errors import NotCopied, NotEmpty
-from replication.values import Write, digest, identity
+from replication.values import Write, digest, equal, identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,22 +23,27 @@ _CHUNK = 1000  # keys between two signs of life
 class Look:
     """Copies keys of one table to another, whole items as they are."""
 
-    def __init__(self, owner: Tables, other: Tables) -> None:
-        """`owner` reads; `other` writes in the session of one turn and must not repeat unanswered writes."""
-        self._owner = owner
-        self._other = other
+    def __init__(self, reader: Tables, writer: Tables) -> None:
+        """`writer` writes in the session of one turn and must not repeat unanswered writes."""
+        self._reader = reader
+        self._writer = writer
 
     def copy(self, owner: str, other: str, keys: Sequence[Item], deadline: float, alive: Callable[[], None]) -> None:
         """Makes the other table hold of these keys what the owner holds; calls `alive` between chunks.
 
-        Raises Unanswered, NotCopied, and a TableError when the owner cannot be read.
+        What it holds already, because the mirror was in time, is not written again: reading takes a fraction of the
+        time and of the capacity. Nobody else writes either table now, so that it still holds it in the end.
+
+        Raises Unanswered, NotCopied, and a TableError when a table cannot be read.
         """
         # A key may have been read and have failed; a batch must not name it twice.
         keys = list({identity(key): key for key in keys}.values())
         for at in range(0, len(keys), _CHUNK):
             chunk = keys[at : at + _CHUNK]
-            found = self._owner.get(owner, chunk, deadline, consistent=True)
-            failures = self._other.write(other, [Write(key, found.get(identity(key))) for key in chunk], deadline)
+            held, there = (self._reader.get(table, chunk, deadline, consistent=True) for table in (owner, other))
+            named = [(key, identity(key)) for key in chunk]
+            due = [Write(key, held.get(name)) for key, name in named if not equal(held.get(name), there.get(name))]
+            failures = self._writer.write(other, due, deadline)
             if failures:
                 which = ", ".join(digest(failure.write.key) for failure in failures[:5])
                 raise NotCopied(
@@ -49,7 +54,7 @@ class Look:
 
     def require_empty(self, table: str, deadline: float) -> None:
         """Raises NotEmpty when the table holds anything, AccessRefused or Throttled when it cannot be read."""
-        if self._owner.scan(table, deadline, segment=(0, 1), after=None, limit=1).items:
+        if self._reader.scan(table, deadline, segment=(0, 1), after=None, limit=1).items:
             raise NotEmpty(
                 f"{table} already holds items. A stack can only start at this stage with empty tables: go to replicate "
                 "first, then populate, then cutover."

@@ -1,4 +1,4 @@
-"""Puts the parts together. With handlers.py the only place that knows boto3, the clock and the network."""
+"""Puts the parts together. With handlers.py and client.py the only place that knows boto3, clock and network."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from botocore.config import Config
 from replication.access import Access
 from replication.adopt import Adoption
 from replication.answer import Answers
+from replication.client import items_client
 from replication.conclusion import Ending
 from replication.crew import Crew
 from replication.evidence import for_cutover
@@ -45,10 +46,9 @@ if TYPE_CHECKING:
 
 _SESSION_SECONDS = 900  # the shortest that a role's session can have
 _RENEW_BEFORE = 120  # seconds before a session's end in which it is not used any more
+_AT_ONCE = 8  # batches of items on their way
 # Calls that may be repeated at will.
 _PATIENT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 5})
-# Writes of items: replication.tables repeats them itself, and only it knows which may be repeated.
-_ONCE = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1}, max_pool_connections=50)
 # The probe through the replicator waits for its start.
 _INVOKING = Config(connect_timeout=3, read_timeout=70, retries={"mode": "standard", "max_attempts": 2})
 
@@ -72,7 +72,7 @@ class Wiring:
     @cached_property
     def items(self) -> DynamoDBClient:
         """For items of users' tables, and for probes."""
-        return boto3.client("dynamodb", config=_ONCE)
+        return items_client()
 
     @cached_property
     def patience(self) -> Patience:
@@ -169,7 +169,7 @@ class Wiring:
     @cached_property
     def means(self) -> Means:
         segments = Segments(self.dynamodb, self._settings.state_table, time.time)
-        tables = Tables(self.items, self.patience, threads=8)
+        tables = Tables(self.items, self.patience, threads=_AT_ONCE)
         return Means(self.state, self.register, segments, tables, self.patience)
 
     @cached_property
@@ -182,7 +182,7 @@ class Wiring:
 
     @cached_property
     def mirror(self) -> Mirror:
-        tables = Tables(self.items, self.patience, threads=8)
+        tables = Tables(self.items, self.patience, threads=_AT_ONCE)
         return Mirror(self.state, self.register, tables, time.time, self._settings.waits.spread_limit)
 
     @cached_property
@@ -203,8 +203,8 @@ class Wiring:
         )
 
     def _look(self, token: int) -> Look:
-        writer = Tables(self._as_look(token), self.patience, threads=4, repeat_unanswered=False)
-        return Look(Tables(self.items, self.patience, threads=4), writer)
+        writer = Tables(self._as_look(token), self.patience, threads=_AT_ONCE, repeat_unanswered=False)
+        return Look(Tables(self.items, self.patience, threads=_AT_ONCE), writer)
 
     def _as_look(self, token: int) -> DynamoDBClient:
         return self._as(self._settings.look_role_arn, session_name(token))
@@ -217,9 +217,7 @@ class Wiring:
         given = boto3.client("sts", config=_PATIENT).assume_role(
             RoleArn=role, RoleSessionName=session, DurationSeconds=_SESSION_SECONDS
         )["Credentials"]
-        client = boto3.client(
-            "dynamodb",
-            config=_ONCE,
+        client = items_client(
             aws_access_key_id=given["AccessKeyId"],
             aws_secret_access_key=given["SecretAccessKey"],
             aws_session_token=given["SessionToken"],

@@ -10,7 +10,7 @@ A process stands at the step that it takes next:
     fence       put the other table's policy
     fencing     wait until it has spread, then record `fenced`
     look        read the stream to its end, and what the owner holds
-    copy        write it to the other table
+    copy        write it to the other table, unless it is what that one holds
     copied      record `looked`
     looked      record `owned` and the new owner
     open        put the other table's policy
@@ -170,6 +170,8 @@ class Program:
         other, held = 1 - process.mine, process.held
         fences = {process.fence} if self.protocol.own_fence else {FENCED, FENCED_BEFORE}
         fences |= set() if self.protocol.fence else {FOLLOWING}
+        if held is not None and held == world.value[other]:
+            yield "looks: that is what it holds already", world, process._replace(at="copied", held=None)
         if held is not None and let_through(world, other, *fences) and len(world.log[other]) <= self.bounds.log:
             done = process._replace(at="copied", held=None)
             yield f"copies {NAME[other]}:={held}", write(world, other, held), done

@@ -170,13 +170,13 @@ def test_a_look_that_lingers_from_a_dead_turn_does_not_pass_the_fence_of_the_nex
         forget_sessions(world)
     world.client_writes(CLIENTS[0], "a", 1, SOURCE)
     order = world.order(Side.TWIN)
-    marked: list[bool] = []
 
     def before(caller: str, operation: str) -> None:
-        if operation == "get_event_source_mapping" and not marked:  # after the mark, so that the look copies it
-            marked.append(True)
+        if operation == "put_resource_policy" and world.mirroring:  # the seal: the look copies what the mirror owes
             world.client_writes(CLIENTS[0], "a", 2, SOURCE)
+            world.mirroring = False
         if (caller, operation) == ("look", "batch_write_item"):
+            world.mirroring = True
             # the first turn hangs here; it is undone, a client writes, the next turn comes to its fence …
             world.account.before = lambda caller, operation: land(world, caller, operation)
             world.recover(order)

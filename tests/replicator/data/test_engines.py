@@ -12,13 +12,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 import pytest
 from moto import mock_aws
 
-from bench.engines import OURS
 from bench.engines import engine as started
 from bench.workload import described
+from replication.client import items_client
 from replication.mirror import Mirror
 from replication.pair import Population, PopulationState
 from replication.population import Population as Jobs
@@ -179,11 +178,11 @@ def at(request: pytest.FixtureRequest) -> Iterator[Pairs]:
     with ExitStack() as stack:
         if request.param == "moto":
             stack.enter_context(mock_aws())
-            client = boto3.client("dynamodb")
+            client = items_client()
         elif request.param == "dynamodb-local" and "DYNAMODB_LOCAL" not in os.environ:
             pytest.skip("DYNAMODB_LOCAL does not name the folder of com.amazonaws:DynamoDBLocal and its libraries")
         else:
-            client = stack.enter_context(started(request.param)).client(OURS)
+            client = stack.enter_context(started(request.param)).ours()
         yield Pairs(cast("DynamoDBClient", Told(client)), request.param)
 
 

@@ -33,6 +33,29 @@ def test_a_key_that_was_read_and_has_failed_is_looked_at_once() -> None:
     assert looking.engine.items("owner") == looking.engine.items("other")
 
 
+def test_what_the_other_table_holds_already_is_not_written_again() -> None:
+    looking = Looking()
+    for table, number in (("owner", "1.0"), ("other", "1")):
+        looking.engine.put(table, {**key("same"), "v": {"N": number}})
+        looking.engine.put(table, {**key("differs"), "v": {"S": table}})
+    looking.at(key("same"), key("differs"), key("gone from both"))
+    assert looking.engine.items("owner").keys() == looking.engine.items("other").keys()
+    (write,) = looking.engine.calls_of("batch_write_item")
+    assert [one["PutRequest"]["Item"] for one in write["RequestItems"]["other"]] == [
+        {**key("differs"), "v": {"S": "owner"}}
+    ]
+
+
+def test_both_tables_are_read_as_they_are_and_not_as_they_were_a_moment_ago() -> None:
+    looking = Looking()
+    looking.at(key("a"))
+    reads = [call["RequestItems"] for call in looking.engine.calls_of("batch_get_item")]
+    assert [[(table, wanted["ConsistentRead"]) for table, wanted in read.items()] for read in reads] == [
+        [("owner", True)],
+        [("other", True)],
+    ]
+
+
 def test_an_unanswered_write_ends_the_look() -> None:
     looking = Looking()
     looking.engine.put("owner", key("a"))

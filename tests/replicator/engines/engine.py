@@ -19,10 +19,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from bench.engines import OURS
 from bench.engines import engine as started
 from bench.workload import described
 from local.cloud import Cloud, Settings
+from replication.client import ONCE
 from tests.local.lab import Lab
 from tests.replicator.control.iam import ACCOUNT, Caller
 from tests.replicator.engines.guard import Guard
@@ -92,7 +92,7 @@ def _guarded(name: str, endpoint: str | None) -> Engine:
     guard = Guard(time.time, spread=SPREAD, interval=INTERVAL)
 
     def connect(service: Any) -> Any:
-        return boto3.client(service, endpoint_url=endpoint, config=OURS)
+        return boto3.client(service, endpoint_url=endpoint, config=ONCE)
 
     @cache
     def client(caller: Caller) -> Any:
@@ -115,6 +115,6 @@ def _enforcing(name: str, cloud: Cloud) -> Engine:
     @cache
     def client(caller: Caller) -> Any:
         arn = role(caller.name, caller.trusted)
-        return account.client("dynamodb", account.assume(arn, caller.session), OURS)
+        return account.client("dynamodb", account.assume(arn, caller.session), ONCE)
 
-    return Engine(name, client, account.client("dynamodb", config=OURS), account.client("dynamodbstreams"))
+    return Engine(name, client, account.client("dynamodb", config=ONCE), account.client("dynamodbstreams"))
