@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from migration.checks import result_problems, taken_ids
+from migration.clashes import clashes
 from migration.errors import Problem, TemplateRefused
 from migration.fixed_names import FixedNames
 from migration.followers import followers
@@ -47,7 +48,7 @@ def _expanded(template: dict[str, Any], stage: Stage) -> dict[str, Any]:
     given = template["Resources"]
     names = FixedNames(tuple(name for table in tables if (name := fixed_name(table))))
     moves = followers(given, {each.id: Move(each.id, each.twin, frozenset([each.id])) for each in tables}, names)
-    _refuse(taken_ids(tables, moves.values(), template))
+    _refuse([*taken_ids(tables, moves.values(), template), *clashes(names.names, given)])
 
     rewriting = Resources(stage, tables, moves, names, chain(tables, given))
     changed = rewriting.globals(template.get("Globals"))

@@ -95,7 +95,7 @@ _KINDS = {
             )
         }
     ),
-    "AWS::Glue::Integration": Kind(places={"Properties": Replaced("SourceArn", "IntegrationName", 128)}),
+    "AWS::Glue::Integration": Kind(places={"Properties": Replaced("SourceArn", "IntegrationName", 128).last}),
 }
 
 _ANYTHING = Kind(places=_ANYWHERE)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from migration.intrinsics import is_mapping
 from migration.names import CannotRename, renamed
+from migration.rules import Rule
 
 if TYPE_CHECKING:
     from migration.references import Walk
-    from migration.rules import Rule
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,16 @@ class Replaced:
     def __call__(self, walk: Walk, value: Any, rule: Rule) -> Any:
         """The properties rewritten, under another name from the stage on at which the source moves."""
         return self.renamed(walk, value, walk.members(value, rule)) if is_mapping(value) else value
+
+    def last(self, walk: Walk, value: Any, _: Rule) -> Any:
+        """The same for what copies a table by itself: it stays with the source, which follows, up to stage 3.
+
+        Its gate comes first all the same.
+        """
+        if not is_mapping(value):
+            return value
+        walk.members(value, Rule.DATA)
+        return self.renamed(walk, value, walk.members(value, Rule.LATE))
 
     def renamed(self, walk: Walk, value: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         """`new`, made of `value`, under another name if it is another one."""
