@@ -6,6 +6,7 @@ who could read its item as well, and with what both tables hold under it now.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -15,7 +16,7 @@ from local.cli.cloud import asking
 from replication.values import equal, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -27,10 +28,15 @@ SHOWN = 20
 
 def named(client: DynamoDBClient, pair: Pair, wrong: Iterable[tuple[str, Item]]) -> list[Text]:
     """A line for each of the first keys. Raises CloudUnreachable."""
-    found = list({identity(key): (what, key) for what, key in wrong}.values())
+    found: dict[Hashable, tuple[Item, list[str]]] = {}
+    for what, key in wrong:
+        found.setdefault(identity(key), (key, []))[1].append(what)
     with asking():
         try:
-            lines = [Text(f"  {what}: {_said(key)}, {_where(client, pair, key)}") for what, key in found[:SHOWN]]
+            lines = [
+                Text(f"  {', '.join(dict.fromkeys(whats))}: {_said(key)}, {_where(client, pair, key)}")
+                for key, whats in islice(found.values(), SHOWN)
+            ]
         except ClientError as error:
             if error.response["Error"]["Code"] != "AccessDeniedException":
                 raise

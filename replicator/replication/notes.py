@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from replication.codec import to_map, unpack_item
 from replication.errors import ReplicationError, StaleTurn, StaleWorker, UnknownPair
-from replication.pair import Comparison, Damage, Pair, Population
+from replication.pair import Comparison, Damage, Pair, Population, PopulationState
 from replication.update import Update
 
 if TYPE_CHECKING:
@@ -77,6 +77,21 @@ class Notes(StateTable):
                 "#Population.#Execution = :execution",
                 {":execution": execution},
                 {f"Population.{name}": value for name, value in changes.items()},
+            ),
+        )
+
+    def note_dead_population(self, pair_id: str, execution: str, at: float, reason: str) -> None:
+        """Calls a population failed whose execution has ended, unless it has said or been told something meanwhile.
+
+        Raises StaleWorker.
+        """
+        self._update(
+            pair_id,
+            _replaced(pair_id, execution),
+            Update(
+                "#Population.#Execution = :execution AND #Population.#State = :running",
+                {":execution": execution, ":running": PopulationState.RUNNING},
+                {"Population.State": PopulationState.FAILED, "Population.FinishedAt": at, "Population.Reason": reason},
             ),
         )
 

@@ -90,8 +90,8 @@ def _report(crew: Crew, pair: Pair, turn: Turn, strays: list[Seen] | None) -> No
         for stray in strays:
             crew.state.keep_stray(pair.pair_id, turn.to.other, stray.sequence, stray.key, stray.at)
         what = (
-            f"{len(strays)} writes reached {old} after it was closed and are not in {new}: the items stray#… of this "
-            "pair in the state table name their keys."
+            f"{len(strays)} writes reached {old} after it was closed and are not in {new}: "
+            "`encrypt-migrate repair --keys` shows under which keys."
         )
         crew.state.note_damage(pair.pair_id, Damage(crew.clock(), what))
         crew.log("Stray writes were found.", {"pair": pair.pair_id, "count": len(strays)})

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from replication.answer import Verdict
 from replication.conclusion import waiting_answer
-from replication.errors import AnswerError, NotUnderstood, ReplicationError, TableGone
+from replication.errors import AnswerError, NotUnderstood, ReplicationError, StaleWorker, TableGone
 from replication.machines import PopulationJob
 from replication.pair import Damage, Pair, PopulationState, Side
 from replication.progress import progress
@@ -117,9 +117,10 @@ class Watchdog:
         if status in (_RUNNING, "SUCCEEDED") or self.clock() - found.started_at < _READ_BACK_AFTER:
             return
         reason = f"Its execution ended as {status}."
-        self.state.note_population(
-            pair.pair_id, found.execution, State=PopulationState.FAILED, FinishedAt=self.clock(), Reason=reason
-        )
+        try:
+            self.state.note_dead_population(pair.pair_id, found.execution, self.clock(), reason)
+        except StaleWorker:  # race: it was stopped, or came to its end, after the record was read
+            return
         if (answer := waiting_answer(pair)) is not None:
             self.answers.send(
                 answer, Verdict(success=False, reason=f"The copy failed. {reason} Update the stack again.")

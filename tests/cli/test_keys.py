@@ -72,6 +72,13 @@ def test_strays_and_what_fails_too(installed: Account, pair: Pair) -> None:
     assert "failing: id = 01fe, in neither table now" in said
 
 
+def test_a_key_that_is_wrong_for_two_reasons_is_shown_once(installed: Account, pair: Pair) -> None:
+    compared(installed, pair, "ada")
+    for sequence in ("1", "2"):
+        installed.state.keep_stray(pair.pair_id, Side.SOURCE, sequence, {"id": {"S": "ada"}}, 1.0)
+    assert "different, stray in shop-users: id = ada, in neither table now" in shown(installed, "--keys")
+
+
 def test_no_more_than_a_screen_of_them(installed: Account, pair: Pair) -> None:
     compared(installed, pair, *(f"{number:02}" for number in range(SHOWN + 5)))
     said = shown(installed, "--keys")

@@ -9,7 +9,7 @@ import pytest
 from local.cloud.account import Account
 from local.cloud.stacks import delete
 from local.traffic.history import Outcome
-from tests.e2e.conftest import Begin, Lab, changed
+from tests.e2e.conftest import Begin, Lab, changed, eventually
 
 
 def test_all_the_way_back_to_off_and_forward_again_twice(begin: Begin) -> None:
@@ -113,6 +113,19 @@ def test_deleting_the_stack_at_replicate_leaves_nothing_of_the_migration(begin: 
     run.traffic.stop()
     delete(run.lab.account, run.example.name)
     assert run.record() == {}
+
+
+def test_deleting_the_stack_while_the_twin_is_owner_keeps_the_twin_and_every_write_in_it(begin: Begin) -> None:
+    run = begin(items=60)
+    run.to("replicate", "populate", "cutover")
+    twin = run.example.the("UsersEncrypted")
+    run.finish(turns=1)
+    before = run.traffic.contents(twin)
+    delete(run.lab.account, run.example.name)
+    eventually(lambda: run.record() == {})  # which goes last, when CloudFormation has been answered
+    assert run.traffic.contents(twin) == before
+    assert not may_write(stranger(run.lab.account, twin), twin)  # nobody takes it for a table that is in use
+    assert f"{twin} was kept when its stack went" in run.command("doctor").said
 
 
 class TestAWriterOutsideTheStack:

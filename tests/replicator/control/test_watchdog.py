@@ -133,6 +133,18 @@ class TestPopulations:
         assert found.state is PopulationState.FAILED
         assert (world.answers[0]["Status"], status in world.answers[0]["Reason"]) == ("FAILED", True)
 
+    def test_one_is_stopped_after_the_record_was_read_then_it_stays_stopped(self, world: World) -> None:
+        class Stopping(Started):
+            def population_status(self, job: str) -> str:
+                world.state.note_population(PAIR_ID, job, State=PopulationState.STOPPED)
+                return "ABORTED"
+
+        populating(world, started=100)
+        watchdog(world, Stopping()).run()
+        found = world.pair.population
+        assert found is not None
+        assert (found.state, world.answers) == (PopulationState.STOPPED, [])
+
     def test_an_execution_that_is_only_just_being_started_is_given_time(self, world: World, machines: Started) -> None:
         populating(world, started=10)
         machines.status["job"] = "GONE"
