@@ -150,6 +150,10 @@ class Run:
         """How often the owner has changed."""
         return int(self.record()["Epoch"]["N"])
 
+    def wait_for_the_turn(self) -> None:
+        """An update is answered when its turn has opened the new owner; the old one is held closed a while longer."""
+        eventually(lambda: "Turn" not in self.record(), within=90)
+
     def compare_at_rest(self) -> None:
         """Look at both tables while nobody writes; `finish` judges what was seen."""
         with self.traffic.paused():

@@ -1,7 +1,7 @@
 """A stage whose evidence is missing is refused: the update rolls back, the reason names the way on, traffic goes on.
 
 A refusal leaves everything as it was, so one stack serves many of them and goes on afterwards. Refusals for want of a
-copy that failed or is stopped: test_population.py.
+copy that failed or is stopped: test_population.py; for a record that cannot be mirrored: test_poison.py.
 """
 
 import json
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from local.cloud.stacks import StackFailed, delete, deploy
+from replication.machines import Machines, PopulationJob
+from replication.segments import Mode
 from tests.e2e.conftest import Begin, Lab, Run, changed, eventually, running
 
 STRANGER = {"user": {"S": "stranger"}}
@@ -78,6 +80,35 @@ class TestCutover:
         functions.update_event_source_mapping(UUID=mapping, Enabled=True)
         eventually(lambda: functions.get_event_source_mapping(UUID=mapping)["State"] == "Enabled")
 
+    def test_needs_equal_tables(self, populated: Run) -> None:
+        twin = populated.example.the("UsersEncrypted")
+        populated.lab.slip_in(twin, STRANGER)
+        compare(populated, differences=1)
+        assert "The last comparison found 1 keys that differ: run the repair" in populated.refused("cutover")
+        populated.repair()
+        found = populated.lab.account.client("dynamodb").get_item(TableName=twin, Key=STRANGER, ConsistentRead=True)
+        assert "Item" not in found
+
+    def test_needs_a_mirror_that_is_not_throttled(self, populated: Run) -> None:
+        """The metric goes on for five minutes, so here another function stands for the replicator."""
+        functions, api = populated.lab.account.client("lambda"), populated.example.the("Api")
+        functions.put_function_concurrency(FunctionName=api, ReservedConcurrentExecutions=0)
+        with pytest.raises(functions.exceptions.TooManyRequestsException):
+            functions.invoke(FunctionName=api)
+        functions.delete_function_concurrency(FunctionName=api)
+        with populated.lab.setting("Gate", REPLICATOR_FUNCTION=api):
+            assert "The replicator was throttled" in populated.refused("cutover")
+
+    def test_needs_a_copy_that_has_ended(self, begin: Begin, lab: Lab) -> None:
+        """A long copy goes on after its update has been answered."""
+        run = begin(items=200, body=changed(lab.body, slowly), clients=4, pace=0.1)
+        run.to("replicate")
+        with lab.setting("Watchdog", POPULATION_WAIT_SECONDS="1"):
+            run.to("populate")
+        assert "is still running" in run.refused("cutover")
+        run.to("replicate")  # which stops it
+        run.finish(turns=0)
+
     def test_a_gate_takes_in_only_tables_of_its_own_stack(self, populated: Run) -> None:
         with pytest.raises(StackFailed) as refused:
             deploy(populated.lab.account, "thief", gate_for(populated))
@@ -85,18 +116,19 @@ class TestCutover:
         delete(populated.lab.account, "thief")
         assert populated.owner() == "source"
 
-    def test_is_refused_while_a_record_cannot_be_mirrored(self, begin: Begin, lab: Lab) -> None:
-        """The twin has an index that the source has not, and one item does not fit it."""
-        run = begin(items=60, body=with_index_on_the_twin(lab.body))
-        run.to("replicate", "populate")
-        dynamodb, source = run.lab.account.client("dynamodb"), run.example.the("Users")
-        dynamodb.put_item(TableName=source, Item={**STRANGER, "mail": {"N": "1"}})
-        eventually(lambda: "FailedAt" in run.record())
-        assert "failed" in run.refused("cutover")
-        # put right, it is mirrored; the next comparison makes the pair clean again
-        dynamodb.put_item(TableName=source, Item={**STRANGER, "mail": {"S": "a@b"}})
-        dynamodb.delete_item(TableName=source, Key=STRANGER)  # the clients' history knows nothing of it
-        run.finish(turns=0)
+
+def slowly(template: Any) -> None:
+    """The copy takes more than three minutes."""
+    template["Resources"]["Users"]["Metadata"] = {"EncryptMigrate": {"WriteRate": 1}}
+
+
+def compare(run: Run, *, differences: int) -> None:
+    """Have both tables compared, as the watchdog does, until that finds so many differences."""
+    account, began = run.lab.account, time.time()
+    machine = f"arn:aws:states:{account.region}:{account.account}:stateMachine:encrypt-migrate-Population"
+    job = PopulationJob(run.pair, f"compare-{run.pair}-{began:.0f}", Mode.COMPARE)
+    Machines(account.client("stepfunctions"), "", machine).population(job)
+    eventually(lambda: run.compared(began) == differences, within=90)
 
 
 def gate_for(run: Run) -> str:
@@ -112,22 +144,6 @@ def gate_for(run: Run) -> str:
         **{name: run.example.the(resource) for name, resource in (names | mappings).items()},
     }
     return json.dumps({"Resources": {"Gate": {"Type": "Custom::MigrationGate", "Properties": properties}}})
-
-
-def with_index_on_the_twin(body: str) -> str:
-    def add(template: Any) -> None:
-        capacity = {"Ref": "Capacity"}
-        index = {
-            "IndexName": "by-mail",
-            "KeySchema": [{"AttributeName": "mail", "KeyType": "HASH"}],
-            "Projection": {"ProjectionType": "ALL"},
-            "ProvisionedThroughput": {"ReadCapacityUnits": capacity, "WriteCapacityUnits": capacity},
-        }
-        names = [{"AttributeName": name, "AttributeType": "S"} for name in ("user", "mail")]
-        properties = {"AttributeDefinitions": names, "GlobalSecondaryIndexes": [index]}
-        template["Resources"]["Users"]["Metadata"] = {"EncryptMigrate": {"Properties": properties}}
-
-    return changed(body, add)
 
 
 class TestCleanup:
