@@ -16,7 +16,7 @@ from bench import capacity, copy_loop, macro_expand, memory, mirror_calls, repor
 from bench.engines import Engine, engine
 from bench.figures import Part, markdown
 
-RECORDS, ITEMS, ROUNDS = 1000, 800, 3
+RECORDS, ITEMS, ROUNDS = 1000, 2000, 3
 FEW = 250  # items of a figure in which nothing depends on how many there are
 ALL = ("mirror", "copy", "capacity", "macro", "turn", "memory")
 AWAY = 0.005  # seconds that the way to DynamoDB takes

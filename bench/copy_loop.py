@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from bench import dynamodump
@@ -95,7 +96,10 @@ def job(client: Any, *parts: Kind) -> None:
 
 
 def measure(on: Engine, count: int, rounds: int, latency: float) -> Part:
-    """Runs every way in each round, on new tables: the comparisons at hand, dynamodump from a distance."""
+    """Runs every way in each round, on new tables: the comparisons at hand, dynamodump from a distance.
+
+    A first round, in which the engine warms up, does not count.
+    """
     found = items(count)
     ways: dict[str, Callable[[Any], None]] = {
         "bare loop": bare_copy,
@@ -110,16 +114,17 @@ def measure(on: Engine, count: int, rounds: int, latency: float) -> Part:
     calls: dict[str, int] = {}
     dumped: list[dynamodump.Run] = []
     plain = on.client()
-    for _ in range(rounds):
+    for number in range(rounds + 1):
         for name, way in ways.items():
             if "comparison" not in name:  # a comparison finds what the copy has left
                 make_pair(plain)
                 write_all(plain, SOURCE, found)
             counting = Counting(on.ours() if name in ("copy", "comparison") else on.client(), latency)
-            took[name].append(spent(on, lambda way=way, counting=counting: way(counting)))  # type: ignore[misc]
+            one = spent(on, partial(way, counting))
+            took[name] += [one] if number else []
             calls[name] = counting.calls
             _check(plain, count, name)
-        if latency and dynamodump.is_there():
+        if number and latency and dynamodump.is_there():
             make_pair(plain)
             write_all(plain, SOURCE, found)
             dumped.append(dynamodump.run(on.endpoint, SOURCE, TWIN, latency))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from local.cli import limits
-from local.cli.capacity import Estimate
+from local.cli.capacity import Estimate, estimate
 from local.cli.prices import Prices
 from replication.segments import WORKERS_AT_ONCE
+from replication.waits import Waits
 
 DAY = 86400.0
 PATIENCE_SECONDS = 3 * DAY
@@ -39,13 +40,13 @@ class Advice:
     why: str
 
 
-def limits_of(estimate: Estimate) -> list[Limit]:
+def limits_of(found: Estimate) -> list[Limit]:
     """Every limit that a growing table runs into, the nearest first."""
-    return sorted([*_of_the_mirror(estimate), *_of_the_copy(estimate)], key=lambda limit: -limit.share)
+    return sorted([*_of_the_mirror(found), *_of_the_copy(found)], key=lambda limit: -limit.share)
 
 
-def _of_the_mirror(estimate: Estimate) -> list[Limit]:
-    load = estimate.load
+def _of_the_mirror(found: Estimate) -> list[Limit]:
+    load = found.load
     capacity = load.twin.writes if load.twin else max(limits.FRESH_WRITES, load.warm_writes or 0)
     keys = load.live_writes * 70
     return [
@@ -58,10 +59,10 @@ def _of_the_mirror(estimate: Estimate) -> list[Limit]:
         ),
         Limit(
             "replicator invocations at once",
-            estimate.mirroring.concurrency,
+            found.mirroring.concurrency,
             limits.REPLICATOR_CONCURRENCY,
             "Shards wait for their turn: the mirror lags while the copy runs.",
-            f"Install with ReplicatorConcurrency={_rounded_up(estimate.mirroring.concurrency * 2)}; "
+            f"Install with ReplicatorConcurrency={_rounded_up(found.mirroring.concurrency * 2)}; "
             "the account's own quota is 1,000 unless raised.",
         ),
         Limit(
@@ -74,14 +75,14 @@ def _of_the_mirror(estimate: Estimate) -> list[Limit]:
     ]
 
 
-def _of_the_copy(estimate: Estimate) -> list[Limit]:
-    load = estimate.load
+def _of_the_copy(found: Estimate) -> list[Limit]:
+    load = found.load
     segments = load.segments
-    calls = max(phase.invocations for phase in estimate.phases) / segments
+    calls = max(phase.invocations for phase in found.phases) / segments
     return [
         Limit(
             "the comparison at cleanup, in seconds",
-            sum(phase.seconds for phase in estimate.phases[1:]),
+            sum(phase.seconds for phase in found.phases[1:]),
             limits.CUSTOM_RESOURCE_SECONDS,
             "CloudFormation waits for an hour and rolls the cleanup back; the comparison goes on.",
             "Set stage cleanup again once `encrypt-migrate status` says that the tables are equal.",
@@ -95,7 +96,7 @@ def _of_the_copy(estimate: Estimate) -> list[Limit]:
         ),
         Limit(
             "Lambda invocations at once, workers and replicator",
-            min(segments, WORKERS_AT_ONCE) + estimate.mirroring.concurrency,
+            min(segments, WORKERS_AT_ONCE) + found.mirroring.concurrency,
             limits.ACCOUNT_CONCURRENCY,
             "The account's functions throttle each other.",
             "Have the account's quota raised, or set WriteRate.",
@@ -103,28 +104,54 @@ def _of_the_copy(estimate: Estimate) -> list[Limit]:
     ]
 
 
-def right_tool(estimate: Estimate, prices: Prices) -> Advice:
+def right_tool(found: Estimate, prices: Prices) -> Advice:
     """Whether to copy by scan at this size, and what else."""
-    days = estimate.seconds / DAY
-    if estimate.seconds <= DAY:
+    days = found.seconds / DAY
+    if found.seconds <= DAY:
         return Advice("this copy", "It is done within a day, beside live writes.")
-    if estimate.seconds <= PATIENCE_SECONDS:
+    if found.seconds <= PATIENCE_SECONDS:
         return Advice(
             "this copy, prepared",
-            f"It runs for {days:.1f} days beside live writes, held by {estimate.phases[0].held_by}. Warm the twin up "
+            f"It runs for {days:.1f} days beside live writes, held by {found.phases[0].held_by}. Warm the twin up "
             "beforehand (option Properties: WarmThroughput), have the table quotas raised, and watch the lag.",
         )
-    gigabytes = estimate.load.size / 1024**3
+    if freed := _with_more_capacity(found, prices):
+        return freed
+    gigabytes = found.load.size / 1024**3
     export = gigabytes * (prices.export + prices.import_)
-    scan = sum(cost for name, cost in estimate.costs.items() if "per month" not in name)
     return Advice(
         "export to S3 and import into a new table",
-        f"A scan of {gigabytes:,.0f} GB takes {days:.1f} days and costs about ${scan:,.0f}. DynamoDB's export (needs "
-        f"point-in-time recovery) and import cost about ${export:,.0f}, take hours and no capacity of the tables; "
-        "but what is written after the export has to be brought along from incremental exports, which EncryptMigrate "
-        "does not do. If only the encryption has to change, change it in place. If it must be this copy, plan for "
-        "the days.",
+        f"A scan of {gigabytes:,.0f} GB takes {days:.1f} days and costs about ${_once(found):,.0f}. DynamoDB's export "
+        f"(needs point-in-time recovery) and import cost about ${export:,.0f}, take hours and no capacity of the "
+        "tables; but what is written after the export has to be brought along from incremental exports, which "
+        "EncryptMigrate does not do. If only the encryption has to change, change it in place. If it must be this "
+        "copy, plan for the days.",
     )
+
+
+def _with_more_capacity(found: Estimate, prices: Prices) -> Advice | None:
+    """What is to be done when it is not the size of the table that makes it slow, but what it has been given."""
+    load = found.load
+    freed = estimate(replace(load, source=None, twin=None, write_rate=None), prices, Waits())
+    if freed.seconds > PATIENCE_SECONDS or freed.load == load:
+        return None
+    held_by = max(found.phases, key=lambda phase: phase.seconds).held_by
+    what = "WriteRate" if load.write_rate else "the provisioned capacity of both tables"
+    return Advice(
+        "this copy, with more capacity",
+        f"It runs for {found.seconds / DAY:.1f} days, because {held_by} holds it. With both tables on demand and "
+        f"without WriteRate it takes {_hours(freed.seconds)}, for about ${_once(freed):,.2f}; with {what} "
+        f"{math.ceil(found.seconds / DAY)} times as large, a day. Switch back when the tables are equal.",
+    )
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{math.ceil(seconds / 60)} minutes"
+
+
+def _once(found: Estimate) -> float:
+    """US dollars that are not paid month by month."""
+    return sum(cost for name, cost in found.costs.items() if "per month" not in name)
 
 
 def _rounded_up(number: float) -> int:

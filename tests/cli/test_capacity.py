@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,19 @@ class TestSizes:
         advice = right_tool(found, Prices())
         assert advice.tool == "export to S3 and import into a new table"
         assert "EncryptMigrate does not do" in " ".join(advice.why.split())
+
+    @pytest.mark.parametrize(
+        "held",
+        [{"source": Provisioned(1, 1), "twin": Provisioned(1, 1)}, {"write_rate": 1}],
+        ids=["one unit each", "an item a second"],
+    )
+    def test_a_small_table_that_is_held_back_is_not_exported_but_given_more(self, held: dict[str, Any]) -> None:
+        load = Load(1_000_000, 512, **held)
+        advice = right_tool(told(load), Prices())
+        minutes = math.ceil(told(Load(1_000_000, 512)).seconds / 60)
+        assert told(load).seconds > 3 * DAY
+        assert advice.tool == "this copy, with more capacity"
+        assert f"it takes {minutes} minutes" in advice.why
 
     def test_the_copy_is_never_faster_than_the_quota_of_a_table(self) -> None:
         copy = told(table(10 * TB)).phases[0]
