@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from bench import item_cost
 from bench.figures import Part, Table, at_most
 from bench.wire import over_the_wire
 from replication.look import Look
@@ -223,6 +224,7 @@ def measure() -> Part:
                 "key, which is the most that there can be to look at again. The services' own deployment comes after.",
             ),
             Table("The same by step", ["writes/s", "step", "seconds", "of which waited"], rows),
+            item_cost.measure(_REST, rounds=50),
             Table("Every wait between seal and open", ["step", "what for", "how long", "at most"], listed_rows),
         ],
         targets,

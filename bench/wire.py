@@ -27,7 +27,9 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-def over_the_wire(to: Callable[[], object], told: Callable[[float], None]) -> DynamoDBClient:
+def over_the_wire(
+    to: Callable[[], object], told: Callable[[float], None], make: Callable[..., DynamoDBClient] = items_client
+) -> DynamoDBClient:
     """A client of what `to` returns, which has boto3's methods. Not for binary values, which are text on the wire.
 
     `told`: hears after each call what processor time it took behind the wire.
@@ -48,6 +50,6 @@ def over_the_wire(to: Callable[[], object], told: Callable[[float], None]) -> Dy
         told(time.thread_time() - began)
         return response
 
-    client = items_client(endpoint_url="http://127.0.0.1:1", **ACCOUNT)
+    client = make(endpoint_url="http://127.0.0.1:1", **ACCOUNT)
     client.meta.events.register("before-send.dynamodb", answer)
     return client
