@@ -19,10 +19,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from bench.engines import ACCOUNT as KEYS
 from bench.engines import engine as started
 from bench.workload import described
 from local.cloud import Cloud, Settings
-from replication.client import ONCE
+from replication.client import items_client
 from tests.local.lab import Lab
 from tests.replicator.control.iam import ACCOUNT, Caller
 from tests.replicator.engines.guard import Guard
@@ -64,7 +65,8 @@ class Timed:
 
 @dataclass(frozen=True)
 class Engine:
-    """A running engine: DynamoDB's clients of callers; of whom no policy holds up; and its streams'."""
+    """A running engine: clients of DynamoDB as the replicator has them, of callers and of one who may everything; its
+    streams' client."""
 
     name: str
     client: Callable[[Caller], Any]
@@ -91,17 +93,16 @@ def running(name: str) -> Iterator[Engine]:
 def _guarded(name: str, endpoint: str | None) -> Engine:
     guard = Guard(time.time, spread=SPREAD, interval=INTERVAL)
 
-    def connect(service: Any) -> Any:
-        return boto3.client(service, endpoint_url=endpoint, config=ONCE)
-
     @cache
     def client(caller: Caller) -> Any:
-        client = connect("dynamodb")
+        client = items_client(endpoint_url=endpoint, **KEYS)
         guard.stand_before(client, caller)
         return Told(client)
 
-    streams = connect("dynamodbstreams")
-    return Engine(name, client, Told(connect("dynamodb")), streams if name == "moto" else Timed(streams))
+    streams = boto3.client("dynamodbstreams", endpoint_url=endpoint, **KEYS)
+    return Engine(
+        name, client, Told(items_client(endpoint_url=endpoint, **KEYS)), streams if name == "moto" else Timed(streams)
+    )
 
 
 def _enforcing(name: str, cloud: Cloud) -> Engine:
@@ -114,7 +115,13 @@ def _enforcing(name: str, cloud: Cloud) -> Engine:
 
     @cache
     def client(caller: Caller) -> Any:
-        arn = role(caller.name, caller.trusted)
-        return account.client("dynamodb", account.assume(arn, caller.session), ONCE)
+        given = account.assume(role(caller.name, caller.trusted), caller.session)
+        return items_client(
+            endpoint_url=cloud.endpoint,
+            region_name=cloud.region,
+            aws_access_key_id=given.access_key,
+            aws_secret_access_key=given.secret_key,
+            aws_session_token=given.token,
+        )
 
-    return Engine(name, client, account.client("dynamodb", config=ONCE), account.client("dynamodbstreams"))
+    return Engine(name, client, items_client(endpoint_url=cloud.endpoint, **KEYS), account.client("dynamodbstreams"))

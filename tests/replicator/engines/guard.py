@@ -54,8 +54,8 @@ class Guard:
                     self._require(model.name, request, caller)
                     return None
             except ClientError as error:
-                return SimpleNamespace(status_code=400), dict(error.response)
-            return SimpleNamespace(status_code=200), answer
+                return SimpleNamespace(status_code=400, content=b""), dict(error.response)
+            return SimpleNamespace(status_code=200, content=b""), answer
 
         client.meta.events.register("before-call.dynamodb", decide)
 
