@@ -20,7 +20,7 @@ from local.cli.status_view import status_json, status_view
 
 Read = Callable[[], tuple[list[Report], tuple[str, ...]]]
 StackName = Annotated[
-    str | None, typer.Argument(metavar="[STACK]", help="Name of a migrated stack; all of them unless given.")
+    str | None, typer.Argument(metavar="STACK", help="Name of a migrated stack; all of them unless given.")
 ]
 
 
