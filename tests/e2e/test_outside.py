@@ -1,0 +1,37 @@
+"""Somebody changes the policy of a table from outside, and writes are accepted that do not count."""
+
+import json
+import time
+from typing import Any
+
+from tests.e2e.conftest import Begin, eventually
+from tests.e2e.test_way_back import may_write, stranger
+
+READ_BACK = 60.0  # seconds after which a policy that was put must be what is read
+
+
+def test_a_policy_changed_from_outside_is_damage_is_put_back_and_the_writes_meanwhile_are_found(begin: Begin) -> None:
+    run = begin(items=60, clients=4, pace=0.1)
+    run.to("replicate", "populate", "cutover")
+    run.wait_for_the_turn()  # until then the write would be a stray of that turn
+    source = run.example.the("Users")
+    outside = stranger(run.lab.account, source)
+    assert not may_write(outside, source)
+
+    began = time.time()
+    dynamodb = run.lab.account.client("dynamodb")
+    let_everybody_in(dynamodb, source)
+    eventually(lambda: may_write(outside, source))
+
+    eventually(lambda: f"Somebody changed the policy of {source}" in run.status(), within=READ_BACK + 60)
+    eventually(lambda: not may_write(outside, source), within=60)  # the watchdog has closed it again
+    eventually(lambda: run.compared(began) == 1, within=90)  # and has the tables compared
+    assert "1 key differ: run" in run.status()
+
+
+def let_everybody_in(dynamodb: Any, table: str) -> None:
+    """Take away whatever the table's policy denies; who may do what besides stays."""
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    policy = json.loads(dynamodb.get_resource_policy(ResourceArn=arn)["Policy"])
+    policy["Statement"] = [each for each in policy["Statement"] if each["Effect"] != "Deny"]
+    dynamodb.put_resource_policy(ResourceArn=arn, Policy=json.dumps(policy))
