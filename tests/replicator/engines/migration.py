@@ -33,6 +33,7 @@ from tests.replicator.control.iam import Caller
 from tests.replicator.control.world import PAIR_ID, ROLES, STACK_ID, Probes, answer_to
 from tests.replicator.data.engine import as_event
 from tests.replicator.engines.engine import INTERVAL, SPREAD, Engine
+from tests.replicator.engines.writes import KINDS
 
 WAITS = Waits(
     settle=1, settle_limit=60, quiet=1.5, spread=SPREAD + 0.1, spread_limit=60, policy_interval=INTERVAL + 0.1,
@@ -259,51 +260,3 @@ def delivered(record: dict[str, Any], stream: str) -> dict[str, Any]:
         "dynamodb": {**change, **images, "ApproximateCreationDateTime": at},
         **who,
     }
-
-
-# ---- kinds of writes: each returns the value that the key then has; the last needs the item to be there ----
-def _put(client: Any, table: str, key: str, value: str) -> str | None:
-    client.put_item(TableName=table, Item=_item(key, value))
-    return value
-
-
-def _update(client: Any, table: str, key: str, value: str) -> str | None:
-    client.update_item(
-        TableName=table,
-        Key={"id": {"S": key}},
-        UpdateExpression="SET #v = :v",
-        ExpressionAttributeNames={"#v": "value"},
-        ExpressionAttributeValues={":v": {"S": value}},
-    )
-    return value
-
-
-def _delete(client: Any, table: str, key: str, _value: str) -> str | None:
-    client.delete_item(TableName=table, Key={"id": {"S": key}})
-    return None
-
-
-def _batch(client: Any, table: str, key: str, value: str) -> str | None:
-    answer = client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": _item(key, value)}}]})
-    assert not answer.get("UnprocessedItems")
-    return value
-
-
-def _transaction(client: Any, table: str, key: str, value: str) -> str | None:
-    client.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": _item(key, value)}}])
-    return value
-
-
-def _statement(client: Any, table: str, key: str, value: str) -> str | None:
-    client.execute_statement(
-        Statement=f'UPDATE "{table}" SET "value"=? WHERE "id"=?',
-        Parameters=[{"S": value}, {"S": key}],
-    )
-    return value
-
-
-def _item(key: str, value: str) -> dict[str, Any]:
-    return {"id": {"S": key}, "value": {"S": value}}
-
-
-KINDS = [_put, _update, _delete, _batch, _transaction, _statement]
