@@ -46,7 +46,8 @@ def picture(line: Timeline) -> str:
     """The same as a file of its own, styles and all."""
     svg = chart(line)
     svg.insert(0, ET.Element("style"))
-    svg[0].text = STYLE
+    # Whoever shows it may be dark where the reader's system is light.
+    svg[0].text = f"{STYLE}.timeline {{ background: var(--sheet); }}"
     svg.set("xmlns", "http://www.w3.org/2000/svg")
     return ET.tostring(svg, encoding="unicode") + "\n"
 

@@ -90,7 +90,9 @@ def test_an_svg_is_the_time_line_alone(tmp_path: Path) -> None:
     svg = ET.fromstring((tmp_path / "demo.svg").read_text())
     bars = [bar.findtext(f"{_SVG}title") for bar in svg.iter(f"{_SVG}rect") if bar.get("class") == "refused"]
     assert [said for said in bars if said] == [f"{at} s: 1 per second, refused" for at in (4, 6)]
-    assert "prefers-color-scheme" in (svg.findtext(f"{_SVG}style") or "")
+    style = svg.findtext(f"{_SVG}style") or ""
+    assert "prefers-color-scheme" in style
+    assert "background: var(--sheet)" in style
 
 
 def _boxes(svg: ET.Element) -> Iterator[tuple[float, float, float, str]]:
