@@ -68,14 +68,17 @@ class Builder:
                 shutil.rmtree(folder, ignore_errors=True)
         return done / "template.yaml"
 
-    def deploy(self, cloud: "Tenant", template: Path, parameters: "Mapping[str, str]", stack: str) -> None:
-        """`sam deploy` of a built template. Raises InstallationFailed."""
+    def deploy(
+        self, cloud: "Tenant", template: Path, parameters: "Mapping[str, str]", stack: str, *options: str
+    ) -> None:
+        """`sam deploy` of a built template, with further options of that command. Raises InstallationFailed."""
         overrides = [f"{name}={value}" for name, value in {"Runtime": RUNTIME, **parameters}.items()]
         self._sam(
             "deploy",
             *("--config-file", str(self.root / "samconfig.toml"), "--template-file", str(template)),
             *("--stack-name", stack, "--region", cloud.region),
             *("--resolve-s3", "--no-confirm-changeset", "--no-progressbar", "--no-fail-on-empty-changeset"),
+            *options,
             *("--parameter-overrides", *overrides),
             AWS_ENDPOINT_URL=cloud.endpoint,
             AWS_ACCESS_KEY_ID=cloud.account,
