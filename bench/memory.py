@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.figures import Part, Table, at_most
-from replication.pair import Pair, Population, PopulationState, Side
+from replication.pair import Population, PopulationState
 from replication.pair import Table as TableRecord
 from replication.population import Population as Jobs
 from replication.register import Register
@@ -27,6 +27,7 @@ from replication.state import State
 from replication.tables import Patience, Tables
 from replication.worker import Means, Task, Worker
 from tests.replicator.control.aws import Account
+from tests.replicator.pairs import pair_of
 
 ROOT = Path(__file__).parents[1]
 SIZES = (10_000, 1_000_000)
@@ -74,9 +75,7 @@ def copy(count: int) -> float:
     means = Means(state, register, Segments(state_client, "State", time.time), tables, patience)
     source, twin = (TableRecord(name, f"arn:{name}", f"id-of-{name}", f"arn:{name}/stream") for name in (SOURCE, TWIN))
     running = Population(JOB, 0, source.table_id, twin.table_id, PopulationState.RUNNING, time.time())
-    state.create(
-        Pair(PAIR_ID, "bench", SOURCE, TWIN, source, twin, "", "", Side.SOURCE, 0, 2, 0, population=running)
-    )  # fmt: skip
+    state.create(pair_of(PAIR_ID, "bench", source, twin, population=running))
     Jobs(means).plan(PAIR_ID, JOB, Mode.POPULATE, time.time() + 60)
     began = time.perf_counter()
     # One segment: the longest that a single worker can have. The table is the same for every number of them.

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from replication.pair import Pair, Population, PopulationState, Side, Table
+from replication.pair import Pair, Population, PopulationState, Table
 from replication.state import State
+from tests.replicator.pairs import pair_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -141,21 +142,8 @@ def make_pair(client: DynamoDBClient) -> Pair:
 
     make_table(client, STATE, "Pair", "Item")
     source, twin = table(SOURCE), table(TWIN)
-    pair = Pair(
-        pair_id=PAIR_ID,
-        stack_id="bench",
-        source_logical_id="Users",
-        twin_logical_id="UsersEncrypted",
-        source=source,
-        twin=twin,
-        replication="mapping",
-        reverse_replication="reverse-mapping",
-        owner=Side.SOURCE,
-        epoch=0,
-        stage=2,
-        token=0,
-        population=Population(JOB, 0, source.table_id, twin.table_id, PopulationState.RUNNING, time.time()),
-    )
+    population = Population(JOB, 0, source.table_id, twin.table_id, PopulationState.RUNNING, time.time())
+    pair = pair_of(PAIR_ID, "bench", source, twin, population=population)
     State(client, STATE).create(pair)
     return pair
 

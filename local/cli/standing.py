@@ -136,7 +136,8 @@ def _troubles(report: Report) -> Iterator[str]:
             "tried again for six hours; what is given up then comes back with `encrypt-migrate repair`."
         )
     if report.differences:
-        yield f"{plural(report.differences, 'key')} differ: run `encrypt-migrate repair {report.stack}`."
+        keys = plural(report.differences, "key")
+        yield f"The tables are different in {keys}: run `encrypt-migrate repair {report.stack}`."
     if report.strays:
         came = ", ".join(f"{plural(count, 'write')} to {table}" for table, count in sorted(report.strays.items()))
         yield (

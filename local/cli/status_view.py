@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from local.cli.standing import STAGES, Job, PartProgress, Report, lag_said, next_steps
-from local.cli.words import amount, duration, plural
+from local.cli.words import amount, duration
 from replication.pair import Side
 from replication.segments import Part
 
@@ -111,7 +111,7 @@ def _comparison(report: Report) -> Iterator[RenderableType]:
     if found is None:
         return
     if found.differences:
-        yield Text(f"✗ {plural(found.differences, 'key')} of {amount(found.checked)} differ", style="red")
+        yield Text(f"✗ different in {amount(found.differences)} of {amount(found.checked)} keys", style="red")
     elif report.pair.compared:
         yield Text(f"compared {_ago(found.finished_at, report.at)}: {amount(found.checked)} items, all equal")
     else:

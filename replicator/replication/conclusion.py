@@ -135,7 +135,7 @@ def _judged(conclusion: Conclusion) -> Verdict:
     return Verdict(
         success=False,
         reason=(
-            f"{conclusion.differences} of {conclusion.checked} keys differ between the two tables, for example those "
+            f"The two tables are different in {conclusion.differences} of {conclusion.checked} keys, for example those "
             f"with digest {which}. Update the stack again: the copy is made anew. If it happens again, look into the "
             "log of the replicator."
         ),

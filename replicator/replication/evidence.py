@@ -94,8 +94,8 @@ def _comparison(pair: Pair) -> Iterable[str]:
             yield "The tables have not been compared yet: that follows the copy, wait for it."
     elif found.differences:
         yield (
-            f"The last comparison found {found.differences} keys that differ: run the repair, which copies them and "
-            "compares again."
+            f"The last comparison found the tables different in {found.differences} of {found.checked} keys: run the "
+            "repair, which copies them and compares again."
         )
     else:
         yield (

@@ -15,12 +15,13 @@ from moto import mock_aws
 from local.cli.cloud import Cloud
 from replication.codec import pack_item, to_map
 from replication.machines import PopulationJob
-from replication.pair import Pair, Side, Table
+from replication.pair import Pair, Table
 from replication.register import Register
 from replication.segments import Mode, Part, Plan, Position, Segments
 from replication.state import State
 from tests.cli.running import Ran, encrypt_migrate
 from tests.cli.stacks import FakeStacks
+from tests.replicator.pairs import pair_of
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/machines"
@@ -86,20 +87,8 @@ class Account:
             arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
             return Table(name, arn, f"id-of-{name}", f"{arn}/stream/1")
 
-        found = Pair(
-            pair_id=f"{stack_id.rpartition('/')[2]}/Users",
-            stack_id=stack_id,
-            source_logical_id="Users",
-            twin_logical_id="UsersEncrypted",
-            source=table(f"{stack}-users"),
-            twin=table(f"{stack}-users-encrypted"),
-            replication="mapping",
-            reverse_replication="reverse-mapping",
-            owner=Side.SOURCE,
-            epoch=0,
-            stage=2,
-            token=0,
-        )
+        pair_id = f"{stack_id.rpartition('/')[2]}/Users"
+        found = pair_of(pair_id, stack_id, table(f"{stack}-users"), table(f"{stack}-users-encrypted"))
         self.state.create(found)
         return self.changed(found, **changes)
 

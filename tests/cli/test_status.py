@@ -117,7 +117,7 @@ class TestStatus:
         installed.changed(pair, population=population(pair), comparison=comparison(pair, differences=3))
         ran = installed.run("status")
         assert ran.code == 1
-        assert "3 keys of 1,000 differ" in ran.said
+        assert "different in 3 of 1,000 keys" in ran.said
         assert "encrypt-migrate repair shop" in ran.said
 
     def test_a_failing_batch_is_told_with_its_error(self, installed: Account) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 from tests.e2e.conftest import Begin, eventually
 from tests.e2e.test_way_back import may_write, stranger
 
+KEY = {"user": {"S": "stranger"}}
 READ_BACK = 60.0  # seconds after which a policy that was put must be what is read
 
 
-def test_a_policy_changed_from_outside_is_damage_is_put_back_and_the_writes_meanwhile_are_found(begin: Begin) -> None:
+def test_a_policy_changed_from_outside_is_damage_is_put_back_and_the_writes_meanwhile_are_named(begin: Begin) -> None:
     run = begin(items=60, clients=4, pace=0.1)
     run.to("replicate", "populate", "cutover")
     run.wait_for_the_turn()  # until then the write would be a stray of that turn
@@ -26,7 +27,16 @@ def test_a_policy_changed_from_outside_is_damage_is_put_back_and_the_writes_mean
     eventually(lambda: f"Somebody changed the policy of {source}" in run.status(), within=READ_BACK + 60)
     eventually(lambda: not may_write(outside, source), within=60)  # the watchdog has closed it again
     eventually(lambda: run.compared(began) == 1, within=90)  # and has the tables compared
-    assert "1 key differ: run" in run.status()
+    assert "different in 1 key: run" in run.status()
+    assert "found the tables different in 1 of" in run.fails("cleanup")
+
+    asked = run.command("repair", run.example.name, "--keys", answers="n\n")
+    assert f"different: user = stranger, only in {source}" in asked.said
+
+    run.repair()
+    assert "Item" not in dynamodb.get_item(TableName=source, Key=KEY, ConsistentRead=True)
+    run.insist("cleanup")
+    run.finish(turns=1)
 
 
 def let_everybody_in(dynamodb: Any, table: str) -> None:

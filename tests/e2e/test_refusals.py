@@ -84,7 +84,7 @@ class TestCutover:
         twin = populated.example.the("UsersEncrypted")
         populated.lab.slip_in(twin, STRANGER)
         compare(populated, differences=1)
-        assert "The last comparison found 1 keys that differ: run the repair" in populated.refused("cutover")
+        assert "The last comparison found the tables different in 1 of" in populated.refused("cutover")
         populated.repair()
         found = populated.lab.account.client("dynamodb").get_item(TableName=twin, Key=STRANGER, ConsistentRead=True)
         assert "Item" not in found
@@ -168,12 +168,20 @@ class TestCleanup:
         run.to("cleanup")
         run.finish(turns=1)
 
-    def test_needs_the_pairs_record(self, begin: Begin) -> None:
+    def test_needs_a_record_equal_tables_and_that_nobody_was_refused_lately(self, begin: Begin) -> None:
         run = begin(items=60)
         run.to("replicate", "populate", "cutover")
         with without_record(run):
             assert "restore the state table" in run.fails("cleanup")
-        run.insist("cleanup")
+
+        run.wait_for_the_turn()
+        run.lab.slip_in(run.example.the("Users"), STRANGER)
+        assert "found the tables different in 1 of" in run.fails("cleanup")
+        run.repair()
+
+        with run.lab.setting("Worker", WRITERS_QUIET_MINUTES="60"):  # and there were clients that the turn refused
+            assert "set WritersMoved: true" in run.fails("cleanup")
+            run.example.deploy("cleanup", body=changed(run.example.body, vouch))
         run.finish(turns=1)
 
     def test_an_update_at_the_same_stage_changes_nothing(self, begin: Begin) -> None:
@@ -188,6 +196,10 @@ class TestCleanup:
         assert run.record()["Epoch"] == before
         run.to("cleanup")
         run.finish(turns=1)
+
+
+def vouch(template: Any) -> None:
+    template["Resources"]["Users"]["Metadata"] = {"EncryptMigrate": {"WritersMoved": True}}
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class TestCutover:
             ({"population": replace(POPULATION, state=PopulationState.STOPPED)}, "is stopped"),
             ({"population": replace(POPULATION, twin_id="another")}, "made anew since it was populated"),
             ({"comparison": None}, "have not been compared yet"),
-            ({"comparison": replace(COMPARISON, differences=3)}, "found 3 keys that differ: run the repair"),
+            ({"comparison": replace(COMPARISON, differences=3)}, "found the tables different in 3 of"),
             ({"failed_at": 150.0}, "failed after the tables were last compared"),
         ],
     )

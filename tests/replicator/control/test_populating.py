@@ -195,7 +195,7 @@ class TestEnd:
     def test_differences_fail_the_update(self, stack: Stack) -> None:
         ending(stack).concluded(self.job(stack), conclusion(differences=2, digests=("d1", "d2")))
         assert stack.last_answer["Status"] == "FAILED"
-        assert "2 of 10 keys differ" in stack.last_answer["Reason"]
+        assert "different in 2 of 10 keys" in stack.last_answer["Reason"]
         assert "d1, d2" in stack.last_answer["Reason"]
 
     def test_who_joined_last_is_answered_and_only_once(self, stack: Stack) -> None:

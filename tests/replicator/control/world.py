@@ -35,6 +35,7 @@ from replication.waits import Waits
 from tests.replicator.control.aws import REGION, Account, Record, stream_arn, table_arn
 from tests.replicator.control.iam import ACCOUNT, Caller, role
 from tests.replicator.data.engine import as_event
+from tests.replicator.pairs import pair_of
 
 PAIR_ID = "guid/Users"
 STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/app/guid"
@@ -149,19 +150,10 @@ class World:
         tables = [TableRecord(name, table_arn(name), f"id-of-{name}", stream_arn(name)) for name in (SOURCE, TWIN)]
         ids = (tables[0].table_id, tables[1].table_id)
         now = self.account.now
-        pair = Pair(
-            pair_id=PAIR_ID,
-            stack_id=STACK_ID,
-            source_logical_id="Users",
-            twin_logical_id="UsersEncrypted",
-            source=tables[0],
-            twin=tables[1],
-            replication="mapping",
-            reverse_replication="reverse-mapping",
-            owner=Side.SOURCE,
-            epoch=0,
-            stage=2,
-            token=0,
+        pair = pair_of(
+            PAIR_ID,
+            STACK_ID,
+            *tables,
             population=Population("job", 0, *ids, PopulationState.COMPLETE, now - 100),
             comparison=Comparison(0, *ids, now - 50, PopulationState.COMPLETE),
         )

@@ -21,6 +21,7 @@ from replication.state import State
 from replication.tables import Tables
 from replication.worker import Means, Task, Worker
 from tests.replicator.data.engine import Engine, Time, stream_arn
+from tests.replicator.pairs import pair_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,21 +36,8 @@ def pair(**changes: Any) -> Pair:
     def table(name: str) -> Table:
         return Table(name, f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}", f"id-of-{name}", stream_arn(name))
 
-    found = Pair(
-        pair_id=PAIR_ID,
-        stack_id="arn:aws:cloudformation:us-east-1:123456789012:stack/app/guid",
-        source_logical_id="Users",
-        twin_logical_id="UsersEncrypted",
-        source=table(SOURCE),
-        twin=table(TWIN),
-        replication="mapping",
-        reverse_replication="reverse-mapping",
-        owner=Side.SOURCE,
-        epoch=0,
-        stage=2,
-        token=0,
-    )
-    return replace(found, **changes)
+    stack_id = "arn:aws:cloudformation:us-east-1:123456789012:stack/app/guid"
+    return pair_of(PAIR_ID, stack_id, table(SOURCE), table(TWIN), **changes)
 
 
 def turn(phase: Phase, to: Side = Side.TWIN) -> Turn:

@@ -34,6 +34,7 @@ from tests.replicator.control.world import PAIR_ID, ROLES, STACK_ID, Probes, ans
 from tests.replicator.data.engine import as_event
 from tests.replicator.engines.engine import INTERVAL, SPREAD, Engine
 from tests.replicator.engines.writes import KINDS
+from tests.replicator.pairs import pair_of
 
 WAITS = Waits(
     settle=1, settle_limit=60, quiet=1.5, spread=SPREAD + 0.1, spread_limit=60, policy_interval=INTERVAL + 0.1,
@@ -84,19 +85,11 @@ class Migration:
     def _begin(self, tables: dict[Side, Table]) -> None:
         ids, now = (tables[Side.SOURCE].table_id, tables[Side.TWIN].table_id), time.time()
         self.state.create(
-            Pair(
-                pair_id=PAIR_ID,
-                stack_id=STACK_ID,
-                source_logical_id="Users",
-                twin_logical_id="UsersEncrypted",
-                source=tables[Side.SOURCE],
-                twin=tables[Side.TWIN],
-                replication="mapping",
-                reverse_replication="reverse-mapping",
-                owner=Side.SOURCE,
-                epoch=0,
-                stage=2,
-                token=0,
+            pair_of(
+                PAIR_ID,
+                STACK_ID,
+                tables[Side.SOURCE],
+                tables[Side.TWIN],
                 population=Population("job", 0, *ids, PopulationState.COMPLETE, now - 100),
                 comparison=Comparison(0, *ids, now - 50, PopulationState.COMPLETE),
             )
