@@ -50,7 +50,8 @@ def _node(value: Any, flow: bool, tags: bool) -> Any:
 def _text(value: str, flow: bool) -> Any:
     if "\n" in value and not flow and _literal(value):
         return LiteralScalarString(value)
-    if "\n" in value or not isinstance(typed(value), str) or _NUMBER_LIKE.fullmatch(value):
+    begins_another = flow and value.startswith(("?", ":"))  # on one line: a key, or a value
+    if "\n" in value or begins_another or not isinstance(typed(value), str) or _NUMBER_LIKE.fullmatch(value):
         return DoubleQuotedScalarString(value)
     return value
 

@@ -126,6 +126,8 @@ class Cloud:
             "BIND_HOST": HOST,
             "MINISTACK_HOST": HOST,
             "MINISTACK_REGION": self.region,
+            # The emulator sets it while SAM's transform runs, and takes it away again: another transform would miss it.
+            "AWS_DEFAULT_REGION": self.region,
             "MINISTACK_ACCOUNT_ID": self.account,
             # Comes back in the health report: whoever else has taken the port in the meantime is not our child.
             "MINISTACK_VERSION": self._token.decode(),

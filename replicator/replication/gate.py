@@ -71,6 +71,9 @@ class Gate:
             # Lambda delivers at least once, and CloudFormation has gone on: what was right then may turn the pair back.
             self.crew.log("A request came again.", {"pair": pair.pair_id, "request": request.answer.request_id})
             return None
+        if pair is None and self._removed(request):  # it must not take the tables in anew
+            self.crew.log("A request came again, after its gate.", {"request": request.answer.request_id})
+            return None
         if not must_not_fail and (pair is None or pair.stage != wanted.stage):
             self._require_no_importers(wanted)
         if wanted.stage == Stage.CLEANUP:
@@ -98,6 +101,11 @@ class Gate:
             )
         )
         return None
+
+    def _removed(self, request: Request) -> bool:
+        """Whether the gate left the stack after CloudFormation asked to update it. One that comes back is created."""
+        to = request.answer
+        return request.kind is Kind.UPDATE and self.stacks.leaving(to.stack_id, to.logical_resource_id)
 
     def _own(self, request: Request, pair: str) -> Pair | None:
         """The record, which must be of the very stack that asks: the ids in a request that was made up prove nothing.

@@ -39,6 +39,16 @@ class Stacks:
         is_table = detail.get("ResourceType") == "AWS::DynamoDB::Table" and detail.get("ResourceStatus") not in _GONE
         return (detail.get("PhysicalResourceId") or None) if is_table else None
 
+    def leaving(self, stack_id: str, logical_id: str) -> bool:
+        """Whether a resource is being deleted from the stack, or was, as far as the stack still knows of it."""
+        try:
+            found = self._client.describe_stack_resource(StackName=stack_id, LogicalResourceId=logical_id)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "ValidationError":
+                return False
+            raise
+        return str(found["StackResourceDetail"].get("ResourceStatus")).startswith("DELETE_")
+
     def importers(self, export: str) -> list[str]:
         """The stacks that import an export."""
         try:

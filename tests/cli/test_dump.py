@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.cli.dump import to_json, to_yaml
@@ -32,6 +32,7 @@ TEMPLATES = st.dictionaries(NAMES, VALUES, min_size=1, max_size=4)
 
 
 @given(TEMPLATES, st.booleans())
+@example(value={"a": "?0", "?": ": b", ":": "c"}, flow=True)
 def test_whatever_is_written_as_yaml_is_read_as_the_same(value: dict[str, object], flow: bool) -> None:
     assert plain(parse(to_yaml(value, flow=flow) + "\n")) == value
 

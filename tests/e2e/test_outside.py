@@ -21,7 +21,7 @@ def test_a_policy_changed_from_outside_is_damage_is_put_back_and_the_writes_mean
 
     began = time.time()
     dynamodb = run.lab.account.client("dynamodb")
-    let_everybody_in(dynamodb, source)
+    eventually(lambda: let_everybody_in(dynamodb, source))
     eventually(lambda: may_write(outside, source))
 
     eventually(lambda: f"Somebody changed the policy of {source}" in run.status(), within=READ_BACK + 60)
@@ -39,9 +39,13 @@ def test_a_policy_changed_from_outside_is_damage_is_put_back_and_the_writes_mean
     run.finish(turns=1)
 
 
-def let_everybody_in(dynamodb: Any, table: str) -> None:
-    """Take away whatever the table's policy denies; who may do what besides stays."""
+def let_everybody_in(dynamodb: Any, table: str) -> bool:
+    """Take away whatever the table's policy denies; who may do what besides stays. False: it changed a moment ago."""
     arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
     policy = json.loads(dynamodb.get_resource_policy(ResourceArn=arn)["Policy"])
     policy["Statement"] = [each for each in policy["Statement"] if each["Effect"] != "Deny"]
-    dynamodb.put_resource_policy(ResourceArn=arn, Policy=json.dumps(policy))
+    try:
+        dynamodb.put_resource_policy(ResourceArn=arn, Policy=json.dumps(policy))
+    except dynamodb.exceptions.ResourceInUseException:
+        return False
+    return True

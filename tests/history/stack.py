@@ -85,6 +85,7 @@ class Stack:
         self.stage = Stage.REPLICATE
         self._deploy(self.stage)
         self._note_apart(may_be=True)
+        self.installed.cloudformation.leaving.add("UsersMigrationGate")
         for _ in range(_TRIES):
             if self._ask("Delete", Stage.REPLICATE):
                 for lane in self.installed.lanes:

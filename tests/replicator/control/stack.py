@@ -28,6 +28,7 @@ class CloudFormation:
     def __init__(self) -> None:
         self.status = "UPDATE_IN_PROGRESS"
         self.tables = {"Users": SOURCE, "UsersEncrypted": TWIN}
+        self.leaving: set[str] = set()
         self.importers: dict[str, list[str]] = {}
         self.fails: ClientError | None = None
 
@@ -37,6 +38,8 @@ class CloudFormation:
         return {"Stacks": [{"StackStatus": self.status}]}
 
     def describe_stack_resource(self, *, StackName: str, LogicalResourceId: str) -> dict[str, Any]:  # noqa: N803
+        if LogicalResourceId in self.leaving:
+            return {"StackResourceDetail": {"ResourceStatus": "DELETE_IN_PROGRESS"}}
         if StackName != STACK_ID or LogicalResourceId not in self.tables:
             raise refusal("ValidationError", message="does not exist")
         return {

@@ -343,6 +343,13 @@ def begin_turn(stack: Stack, to: Side, request: str = "other") -> None:
 
 
 class TestDelete:
+    def test_an_update_that_comes_again_after_it_does_not_take_the_tables_in_anew(self, stack: Stack) -> None:
+        at_stage(stack, 2)
+        stack.cloudformation.leaving.add("UsersMigrationGate")
+        assert stack.ask("Delete", 1) is not None
+        assert stack.ask("Update", 2, "late") is None
+        assert stack.world.state.find(PAIR_ID) is None
+
     def test_of_what_never_was_succeeds(self, stack: Stack) -> None:
         assert stack.ask("Delete", 1) == DONE
 
