@@ -8,7 +8,7 @@ environment variable FAULT_RUNS there are more or fewer. `-k seed-07` makes that
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,13 +133,19 @@ def orders(run: Run, logical_id: str) -> int:
 
 
 @pytest.mark.parametrize("seed", [pytest.param(seed, id=f"seed-{seed:02}") for seed in SEEDS])
-def test_a_migration_whose_updates_fail_loses_no_write(seed: int, outcomes: dict[int, Future[Outcome]]) -> None:
+def test_a_migration_whose_updates_fail_loses_no_write(
+    seed: int, outcomes: dict[int, Future[Outcome]], record_property: Callable[[str, object], None]
+) -> None:
     outcome = outcomes[seed].result()
     assert outcome.verdict
     refused = outcome.verdict.refusals
     log.info("seed %d\n  %s", seed, "\n  ".join(outcome.legs))
-    log.info("%d writes acknowledged, %d refused", outcome.verdict.acknowledged, refused.writes)
-    log.info("%.1f s of refused writes in %d turns", refused.seconds, outcome.turns)
+    record_property(
+        "told",
+        f"updates that fail, seed {seed}: {sum(leg.fault is not None for leg in journey(seed))} faults, "
+        f"{outcome.verdict.acknowledged:,} writes acknowledged, {refused.writes:,} refused in {refused.seconds:.0f} s, "
+        f"{outcome.turns} turns",
+    )
     assert outcome.verdict.clean
 
 
