@@ -100,7 +100,7 @@ coverage: setup dynamodb-local ## which lines the tests do not run, those of the
 	$(BIN)/coverage report
 
 .PHONY: bench
-bench: setup dynamodb-local .venv-bench/.stamp ## measure everything (a quarter of an hour); writes docs/bench.md and the README's table
+bench: setup dynamodb-local .venv-bench/.stamp ## measure everything (five minutes); writes docs/bench.md and the README's table
 	$(WITH_ENGINE) $(BIN)/python -m bench
 
 .PHONY: golden
