@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_cloudformation import CloudFormationClient
 
 _GONE = {"DELETE_COMPLETE", "DELETE_SKIPPED"}
@@ -29,25 +31,23 @@ class Stacks:
 
     def table(self, stack_id: str, logical_id: str) -> str | None:
         """The name of the table that has this logical id in the stack; None when there is no such table."""
-        try:
-            found = self._client.describe_stack_resource(StackName=stack_id, LogicalResourceId=logical_id)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ValidationError":  # no such resource, or no such stack
-                return None
-            raise
-        detail = found["StackResourceDetail"]
-        is_table = detail.get("ResourceType") == "AWS::DynamoDB::Table" and detail.get("ResourceStatus") not in _GONE
-        return (detail.get("PhysicalResourceId") or None) if is_table else None
+        found = self._resource(stack_id, logical_id)
+        is_table = found.get("ResourceType") == "AWS::DynamoDB::Table" and found.get("ResourceStatus") not in _GONE
+        return (found.get("PhysicalResourceId") or None) if is_table else None
 
     def leaving(self, stack_id: str, logical_id: str) -> bool:
         """Whether a resource is being deleted from the stack, or was, as far as the stack still knows of it."""
+        return str(self._resource(stack_id, logical_id).get("ResourceStatus")).startswith("DELETE_")
+
+    def _resource(self, stack_id: str, logical_id: str) -> Mapping[str, Any]:
+        """What the stack says of one of its resources: nothing when it knows none of this id, or there is no stack."""
         try:
             found = self._client.describe_stack_resource(StackName=stack_id, LogicalResourceId=logical_id)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ValidationError":
-                return False
+                return {}
             raise
-        return str(found["StackResourceDetail"].get("ResourceStatus")).startswith("DELETE_")
+        return cast("Mapping[str, Any]", found["StackResourceDetail"])
 
     def importers(self, export: str) -> list[str]:
         """The stacks that import an export."""

@@ -15,11 +15,27 @@ from replication.facts import Gatherer
 from replication.gate import Gate
 from replication.machines import PopulationJob
 from replication.order import Ended, Order
+from replication.pair import Side
 from replication.populating import Populating
 from replication.request import GATE, Request, read
 from replication.stacks import Stacks
+from replication.watchdog import Health
 from tests.replicator.control.iam import Caller, refusal
 from tests.replicator.control.world import PAIR_ID, SOURCE, STACK_ID, TWIN, World
+
+QUIET = Health(
+    PAIR_ID,
+    Side.SOURCE,
+    0,
+    damaged=False,
+    paused=False,
+    unhealthy=0,
+    turning_for=0,
+    refusing_for=0,
+    name="app/Users",
+    progress=None,
+)
+"""What the watchdog says of a pair at rest that all is well with."""
 
 
 class CloudFormation:

@@ -21,9 +21,8 @@ from replication.mirror import Outcome
 from replication.pair import Side
 from replication.progress import Progress
 from replication.stacks import Stacks
-from replication.watchdog import Health
 from tests.replicator.control.iam import Caller
-from tests.replicator.control.stack import Stack
+from tests.replicator.control.stack import QUIET, Stack
 from tests.replicator.control.world import PAIR_ID, SOURCE, World
 
 CONTEXT = cast(
@@ -229,19 +228,8 @@ class TestMirror:
 
 class TestWatchdog:
     def test_publishes_how_far_the_job_of_each_pair_is(self, capsys: pytest.CaptureFixture[str]) -> None:
-        quiet = Health(
-            PAIR_ID,
-            Side.SOURCE,
-            0,
-            damaged=False,
-            paused=False,
-            unhealthy=0,
-            turning_for=0,
-            refusing_for=0,
-            name="app/Users",
-        )
-        copying = replace(quiet, name="app/Orders", progress=Progress(42.0, None))
-        wire(watchdog=SimpleNamespace(run=lambda: [quiet, copying]))
+        copying = replace(QUIET, name="app/Orders", progress=Progress(42.0, None))
+        wire(watchdog=SimpleNamespace(run=lambda: [QUIET, copying]))
         handlers.watchdog({}, CONTEXT)
         published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
         (found,) = [one for one in published if "pair" in one]
