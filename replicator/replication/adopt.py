@@ -73,6 +73,7 @@ class Adoption:
             epoch=0,
             stage=0,
             token=token,
+            born=self._crew.clock(),
             stream_consumers=wanted.stream_consumers,
             source_policy=wanted.source_policy,
             twin_policy=wanted.twin_policy,

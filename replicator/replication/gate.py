@@ -125,11 +125,13 @@ class Gate:
             source_policy=wanted.source_policy and rewritten(wanted.source_policy, {twin.arn: source.arn}),
             twin_policy=wanted.twin_policy and rewritten(wanted.twin_policy, {source.arn: twin.arn}),
         )
-        if pair is not None and (source, twin) != (pair.source, pair.twin):
-            self._forget_replaced(pair, wanted)
-            pair = None
         if pair is None:
             return self.adoption.make(request, wanted, source, twin)
+        if (source, twin) != (pair.source, pair.twin):
+            over = self._forget_replaced(pair, wanted)
+            pair = self.adoption.make(request, wanted, source, twin)
+            self.crew.state.note_failure(pair.pair_id, over)
+            return self.crew.state.pair(pair.pair_id)
         changes: dict[str, Any] = {
             "Replication": wanted.replication,
             "ReverseReplication": wanted.reverse_replication,
@@ -139,15 +141,21 @@ class Gate:
         }
         return self.crew.state.change(pair.pair_id, **changes)
 
-    def _forget_replaced(self, pair: Pair, wanted: GateProperties) -> None:
-        """One of the tables, or its stream, was made anew. Raises RequestError when that may cost writes."""
+    def _forget_replaced(self, pair: Pair, wanted: GateProperties) -> float:
+        """One of the tables, or its stream, was made anew. Raises RequestError when that may cost writes.
+
+        Returns the time by which nothing is written any more on behalf of the record that is forgotten: the other table
+        may be the same, and then it may still get an old value.
+        """
         if pair.owner is Side.TWIN or pair.turn is not None or wanted.owner is Side.TWIN:
             why = (
                 f"{pair.source.name} or {pair.twin.name}, or the stream of one, was replaced during the migration, "
                 f"while {pair.table(pair.owner).name} takes the writes. Go back to populate, then forward again."
             )
             raise RequestError([why])
+        under_way = [one.deadline for one in self.crew.register.work(pair.pair_id)]
         self.crew.state.remove(pair)
+        return max(under_way, default=self.crew.clock())
 
     def _stay(self, request: Request, pair: Pair, wanted: GateProperties) -> Verdict:
         """The owner is as the stage wants it: policies are asserted, which is harmless when they are in place."""

@@ -86,15 +86,16 @@ class Mirror:
         if first is None:
             raise PoisonRecord("The first record of the batch has no SequenceNumber, so that it cannot be reported.")
         pair, side = self._state.pair_of_stream(stream_arn)
+        born = pair.born
         if pair.owner is not side:
             return self._skip(pair, side, first, batch, len(records))
         # Registered before the owner is read for good: a turn that begins after this waits until it is signed off.
         oldest_at = min((change.at for change in batch.changes), default=0.0)
-        held, died = self._register.begin(pair.pair_id, side, first, invocation, deadline, oldest_at)
+        held, died = self._register.begin(pair.pair_id, side, first, invocation, deadline, oldest_at, born)
         if died:  # a write of it may still land, behind newer ones
             self._state.note_failure(pair.pair_id, self._clock())
         try:
-            pair = self._state.pair(pair.pair_id)
+            pair = self._again(pair.pair_id, born)
         except UnknownPair:  # it was removed just now, and what stays registered would hold up a later migration
             self._register.end(held)
             raise
@@ -104,6 +105,13 @@ class Mirror:
             self._register.put_off(held)
             return Outcome(len(records), put_off=True, failed=first)
         return self._mirror(pair, side, held, _newer(batch, pair), records)
+
+    def _again(self, pair_id: str, born: float | None) -> Pair:
+        """The record as it is now. Raises UnknownPair when it is gone, or another one has taken its place."""
+        pair = self._state.pair(pair_id)
+        if pair.born != born:
+            raise UnknownPair(f"The migration {pair_id} was removed and has begun anew: what is still due comes again.")
+        return pair
 
     def _skip(self, pair: Pair, side: Side, first: str, batch: Batch, count: int) -> Outcome:
         """Nothing to do for the echo of our own writes.

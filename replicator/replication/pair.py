@@ -181,6 +181,7 @@ class Pair:
     stage: int
     token: int
     version: int = VERSION
+    born: float | None = None  # when this record was made: an id comes back when a migration is begun anew
     stream_consumers: bool = False
     write_rate: int | None = None
     source_policy: str | None = None  # the user's own policies, JSON text

@@ -57,6 +57,7 @@ class Registered:
     began: float
     deadline: float  # when Lambda ends the invocation, whatever it is doing
     oldest_at: float  # of its records; 0 when unknown
+    life: float | None = None  # when the record was made that it was registered for; None for workers
     failures: int = 0
     failed_since: float | None = None
     refused_since: float | None = None  # the table's policy has let nothing through since
@@ -92,19 +93,18 @@ class Register:
         self._noted: dict[tuple[str, str], float] = {}
 
     def begin(
-        self, pair_id: str, lane: str, name: str, invocation: str, deadline: float, oldest_at: float = 0.0
+        self,
+        pair_id: str,
+        lane: str,
+        name: str,
+        invocation: str,
+        deadline: float,
+        oldest_at: float = 0.0,
+        life: float | None = None,
     ) -> tuple[Registered, bool]:
         """Register work before anything is decided about it. Also tells whether an invocation before this one died."""
-        now = self._clock()
-        before = self._write(
-            item_key(pair_id, f"batch#{lane}#{name}"),
-            Standing=Standing.RUNNING,
-            Invocation=invocation,
-            Began=now,
-            Deadline=deadline,
-            OldestAt=oldest_at,
-        )
-        held = Registered(pair_id, lane, name, Standing.RUNNING, invocation, now, deadline, oldest_at)
+        held = Registered(pair_id, lane, name, Standing.RUNNING, invocation, self._clock(), deadline, oldest_at, life)
+        before = self._write(_key(held, name), Standing=Standing.RUNNING, **_attempt(held))
         if not before:
             return held, False
         found = _registered(before)
@@ -225,6 +225,7 @@ def _attempt(held: Registered) -> dict[str, Any]:
         "Began": held.began,
         "Deadline": held.deadline,
         "OldestAt": held.oldest_at,
+        **({} if held.life is None else {"Life": held.life}),
     }
 
 
@@ -267,6 +268,7 @@ def _read(item: Mapping[str, Any]) -> Registered:
         began=_time(item, "Began") or 0.0,
         deadline=_time(item, "Deadline") or 0.0,
         oldest_at=_time(item, "OldestAt") or 0.0,
+        life=_time(item, "Life"),
         failures=unpack(item.get("Failures", pack(0))),
         failed_since=_time(item, "FailedSince"),
         refused_since=_time(item, "RefusedSince"),

@@ -33,9 +33,10 @@ from replication.segments import Segments
 from replication.stacks import Stacks
 from replication.state import State
 from replication.stream import Streams
+from replication.sweep import sweep
 from replication.tables import Patience, Tables
 from replication.watchdog import Watchdog
-from replication.worker import Means, sweep
+from replication.worker import Means
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

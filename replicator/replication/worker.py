@@ -16,7 +16,7 @@ from replication.copy import Copy, Ends
 from replication.errors import ReplicationError, StaleWorker, Throttled
 from replication.pace import Pace
 from replication.pair import PopulationState
-from replication.register import WORKER, Standing
+from replication.register import WORKER
 from replication.segments import WORKERS_AT_ONCE, Mode, Part
 from replication.share import OF_OTHER, OF_OWNER, Kind, allowed
 from replication.tables import Page
@@ -263,22 +263,3 @@ def _next_limit(limit: int, items: int, seconds: float) -> int:
     if seconds > _LONG_PAGE:
         return max(1, min(limit, items) // 2)
     return min(_LARGEST_LIMIT, limit * 2) if seconds < _SHORT_PAGE else limit
-
-
-def sweep(means: Means, pair_id: str) -> int:
-    """Settle what dead workers left in the register, once they are certainly over. Returns how many there were.
-
-    A page of theirs may be half copied, or a write of it may have landed behind newer ones: comparisons begun before
-    are void, and the next one finds it.
-    """
-    now = means.patience.clock()
-    dead = [
-        one
-        for one in means.register.work(pair_id, WORKER)
-        if one.standing is Standing.RUNNING and one.deadline + _TIME_TO_REPORT < now
-    ]
-    if dead:
-        means.state.note_failure(pair_id, now)
-    for one in dead:
-        means.register.forget_attempt(one)
-    return len(dead)

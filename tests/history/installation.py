@@ -28,10 +28,11 @@ from replication.segments import Segments
 from replication.stacks import Stacks
 from replication.state import State
 from replication.stream import Streams
+from replication.sweep import sweep
 from replication.tables import Patience, Tables
 from replication.waits import Waits
 from replication.watchdog import Watchdog
-from replication.worker import Means, sweep
+from replication.worker import Means
 from tests.history.account import Account
 from tests.history.lanes import LANES, Lane
 from tests.history.machines import Machines

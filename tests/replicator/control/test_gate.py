@@ -473,6 +473,15 @@ class TestReplacedTable:
         assert stack.world.pair.twin.table_id == "another"
         assert not stack.world.pair.populated
 
+    def test_what_is_being_written_of_the_pair_before_voids_comparisons_until_it_is_over(self, stack: Stack) -> None:
+        """Race: the other table is the same, and an invocation that hangs lands an old value behind the new copy."""
+        at_stage(stack, 2)
+        over = stack.world.account.now + 60
+        stack.world.register.begin(stack.world.pair.pair_id, "source", "1", "hangs", over)
+        stack.world.account.tables[TWIN].table_id = "another"
+        assert stack.ask("Update", 2, "again") == DONE
+        assert stack.world.pair.failed_at == over
+
     def test_after_cutover_is_refused(self, stack: Stack) -> None:
         at_stage(stack, 3)
         stack.world.account.tables[SOURCE].table_id = "another"

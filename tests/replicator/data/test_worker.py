@@ -12,7 +12,6 @@ from replication.errors import AccessRefused, ItemRejected, NotUnderstood, Repli
 from replication.pair import Comparison, Phase, PopulationState, Side
 from replication.register import WORKER, Standing
 from replication.segments import Mode, Part, Position, how_many
-from replication.worker import sweep
 from tests.replicator.data.engine import Killed, no_answer, refusal
 from tests.replicator.data.world import PAIR_ID, SOURCE, TWIN, World, pair, turn, world
 
@@ -321,26 +320,6 @@ class TestRegister:
             assert at.register.work(PAIR_ID) == [left]
             at.jobs.conclude(PAIR_ID, "job")
             assert at.register.work(PAIR_ID) == []
-
-    def test_a_dead_worker_is_swept_when_it_is_certainly_over_and_voids_comparisons(self) -> None:
-        with world() as at:
-            filled(at)
-            at.plan()
-
-            def die(operation: str, request: dict[str, Any]) -> None:
-                if operation == "batch_get_item":
-                    raise Killed
-
-            at.engine.before = die
-            with pytest.raises(Killed):
-                at.work(Part.COPY, seconds=900)
-            at.time.now += 890
-            assert sweep(at.means, PAIR_ID) == 0
-            assert len(at.register.work(PAIR_ID)) == 1
-            at.time.now += 20
-            assert sweep(at.means, PAIR_ID) == 1
-            assert at.register.work(PAIR_ID) == []
-            assert at.state.pair(PAIR_ID).failed_at == at.time.now
 
     def test_an_unanswered_write_voids_comparisons_because_it_may_land_late(self) -> None:
         with world() as at:
