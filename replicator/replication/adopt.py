@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from replication.crew import Crew
     from replication.facts import Gatherer
+    from replication.pair import Ordered
     from replication.request import GateProperties, Request
     from replication.stacks import Stacks
 
@@ -57,7 +58,7 @@ class Adoption:
         source, twin = (self._described(str(table)) for _, table in named)
         return _table(source), _table(twin)
 
-    def make(self, request: Request, wanted: GateProperties, source: Table, twin: Table) -> Pair:
+    def make(self, request: Request, wanted: GateProperties, source: Table, twin: Table, ordered: Ordered) -> Pair:
         """A new record: the source owns the writes. Raises Contradiction, RequestError when a table is taken."""
         token = max(self._token(table, side) for table, side in ((source, Side.SOURCE), (twin, Side.TWIN)))
         pair = Pair(
@@ -77,6 +78,8 @@ class Adoption:
             stream_consumers=wanted.stream_consumers,
             source_policy=wanted.source_policy,
             twin_policy=wanted.twin_policy,
+            ordered=ordered,
+            answered=(ordered.request,),
         )
         self._crew.state.create(pair)
         return pair

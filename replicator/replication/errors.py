@@ -11,6 +11,7 @@
         Contradiction           the record says one thing and the policies on the tables another
       Superseded              somebody else has taken over: stop without touching anything more
         StaleTurn               another turn, or whoever recovers this one, holds the pair now
+        StaleOrder              a later request of the stack has taken the place of this one
         AlreadyBegun            this very request has a turn already
         StaleWorker             the owner, a table or the population has changed since this worker began
       Refused                 the evidence for a stage is missing; nothing was changed
@@ -95,6 +96,10 @@ class Superseded(ReplicationError):
 
 class StaleTurn(Superseded):
     """Another turn, or whoever recovers this one, holds the pair now."""
+
+
+class StaleOrder(Superseded):
+    """A later request of the stack has taken the place of this one, which begins no turn any more."""
 
 
 class AlreadyBegun(Superseded):

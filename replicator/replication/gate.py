@@ -3,6 +3,7 @@
 The same event comes from a user who goes back and from CloudFormation rolling back, and it may come twice, late or out
 of order; so the old properties in it say nothing. Forward the gate may refuse, and a refusal changes nothing. In a
 rollback it never refuses: it acts, or it answers SUCCESS and leaves the pair in a state with a name (`Paused`).
+A request notes itself in the record first, and from then on nothing begins that was ordered before it (ordered.py).
 
     stage wants     owner is     what happens
     source          source       policies are asserted
@@ -14,30 +15,31 @@ rollback it never refuses: it acts, or it answers SUCCESS and leaves the pair in
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from replication.answer import Verdict
-from replication.errors import Refused, ReplicationError, RequestError, TableGone
+from replication.arrival import Arrival, came_before, pair_of
+from replication.errors import Refused, ReplicationError, RequestError, StaleOrder, TableGone
 from replication.evidence import for_exports
 from replication.leaving import leave, left_behind
 from replication.machines import PopulationJob
 from replication.order import Order, note_verdict
-from replication.pair import Pair, Side
+from replication.ordered import OVERTAKEN
+from replication.pair import Ordered, OrderState, Pair, Side
 from replication.policies import rewritten
-from replication.request import GateProperties, Kind, Request, Stage, pair_id, read_gate
+from replication.request import GateProperties, Kind, Request, Stage, read_gate
 from replication.rest import restore
 from replication.segments import Mode as JobMode
-from replication.stacks import rolling_back
 
 if TYPE_CHECKING:
     from replication.adopt import Adoption
     from replication.crew import Crew
     from replication.facts import Gatherer
     from replication.machines import Machines
+    from replication.pair import Table
     from replication.stacks import Stacks
-
-_ANSWERED_KEPT = 20  # requests: a repetition comes within hours, and an update makes one or two
 
 
 @dataclass(frozen=True)
@@ -50,27 +52,41 @@ class Gate:
     adoption: Adoption
     machines: Machines
 
+    @property
+    def arrival(self) -> Arrival:
+        """Who takes requests in."""
+        return Arrival(self.crew, self.stacks)
+
     def handle(self, request: Request) -> Verdict | None:
         """What CloudFormation is to be told; None when an execution that was started will tell it.
 
         Raises a ReplicationError when it cannot decide, which in a rollback never happens for want of evidence.
         """
-        going_back = rolling_back(self.stacks.status(request.answer.stack_id))
-        if request.kind is Kind.DELETE:
-            return self._delete(request, must_not_fail=going_back)
+        going_back = False
         try:
-            return self._update(request, read_gate(request.properties), must_not_fail=going_back)
+            pair, going_back = self.arrival.noted(request)
+            if pair is not None and came_before(pair, request):
+                # Lambda delivers at least once, and CloudFormation has gone on: what was right then may turn back.
+                self.crew.log("A request came again.", {"pair": pair.pair_id, "request": request.answer.request_id})
+                return None
+            if request.kind is Kind.DELETE:
+                return self._delete(request, pair, must_not_fail=going_back)
+            return self._update(request, pair, read_gate(request.properties), must_not_fail=going_back)
+        except StaleOrder:
+            return self.arrival.give_way(request, must_not_fail=going_back)
         except ReplicationError as why:
-            if not going_back:
+            if request.kind is Kind.DELETE:
                 raise
-            return self._pause(request, str(why))
+            verdict = self._pause(request, str(why)) if going_back else None
+            with contextlib.suppress(ReplicationError):  # there is no record, or a later request in it
+                self.crew.state.end(pair_of(request), request.answer.request_id)
+            if verdict is None:
+                raise
+            return verdict
 
-    def _update(self, request: Request, wanted: GateProperties, *, must_not_fail: bool) -> Verdict | None:
-        pair = self._own(request, pair_id(request.stack_guid, wanted.source_logical_id))
-        if pair is not None and request.answer.request_id in pair.answered:
-            # Lambda delivers at least once, and CloudFormation has gone on: what was right then may turn the pair back.
-            self.crew.log("A request came again.", {"pair": pair.pair_id, "request": request.answer.request_id})
-            return None
+    def _update(
+        self, request: Request, pair: Pair | None, wanted: GateProperties, *, must_not_fail: bool
+    ) -> Verdict | None:
         if pair is None and self._removed(request):  # it must not take the tables in anew
             self.crew.log("A request came again, after its gate.", {"request": request.answer.request_id})
             return None
@@ -80,16 +96,15 @@ class Gate:
             return self._cleanup(request, wanted, pair)
         # A mapping that somebody switched off keeps nobody from going back: the turn brings along what it owes.
         going_back = must_not_fail or (pair is not None and (pair.owner, wanted.owner) == (Side.TWIN, Side.SOURCE))
-        pair = self._taken_in(request, wanted, pair, mappings=not going_back)
+        pair = self._taken_in(request, wanted, pair, mappings=not going_back, must_not_fail=must_not_fail)
         if pair.turn is None and pair.owner is wanted.owner:
             return self._stay(request, pair, wanted)
         never_granted = pair.stage == 0
         if pair.turn is None and never_granted:
             pair = restore(self.crew, pair)
         elif pair.turn is None and wanted.owner is Side.TWIN and (reasons := self.crew.evidence(pair)):
-            self.crew.state.change(pair.pair_id, Answered=_answered(pair, request))
             raise Refused(reasons)
-        self.machines.turn(
+        self._turn(
             Order(
                 pair=pair.pair_id,
                 request=request.answer.request_id,
@@ -102,23 +117,23 @@ class Gate:
         )
         return None
 
+    def _turn(self, order: Order) -> None:
+        """Noted before it is started: an execution that nobody knows of would begin nothing. Raises StaleOrder."""
+        noted = Ordered(
+            order.request, self.crew.clock(), OrderState.WAITING, order.to, order.must_not_fail, order.answer
+        )
+        self.crew.state.order(order.pair, noted)
+        self.machines.turn(order)
+
     def _removed(self, request: Request) -> bool:
         """Whether the gate left the stack after CloudFormation asked to update it. One that comes back is created."""
         to = request.answer
         return request.kind is Kind.UPDATE and self.stacks.leaving(to.stack_id, to.logical_resource_id)
 
-    def _own(self, request: Request, pair: str) -> Pair | None:
-        """The record, which must be of the very stack that asks: the ids in a request that was made up prove nothing.
-
-        Raises RequestError.
-        """
-        found = self.crew.state.find(pair)
-        if found is not None and found.stack_id != request.answer.stack_id:
-            raise RequestError([f"{pair} is a migration of another stack than {request.answer.stack_id}."])
-        return found
-
-    def _taken_in(self, request: Request, wanted: GateProperties, pair: Pair | None, *, mappings: bool) -> Pair:
-        """The record of the pair, new or brought up to date with what the template says of it."""
+    def _taken_in(
+        self, request: Request, wanted: GateProperties, pair: Pair | None, *, mappings: bool, must_not_fail: bool
+    ) -> Pair:
+        """The record of the pair, new or brought up to date with what the template says of it. Raises StaleOrder."""
         source, twin = self.adoption.tables(request, wanted, mappings=mappings)
         wanted = replace(
             wanted,
@@ -126,10 +141,10 @@ class Gate:
             twin_policy=wanted.twin_policy and rewritten(wanted.twin_policy, {source.arn: twin.arn}),
         )
         if pair is None:
-            return self.adoption.make(request, wanted, source, twin)
+            return self._made(request, wanted, source, twin, must_not_fail=must_not_fail)
         if (source, twin) != (pair.source, pair.twin):
             over = self._forget_replaced(pair, wanted)
-            pair = self.adoption.make(request, wanted, source, twin)
+            pair = self._made(request, wanted, source, twin, must_not_fail=must_not_fail)
             self.crew.state.note_failure(pair.pair_id, over)
             return self.crew.state.pair(pair.pair_id)
         changes: dict[str, Any] = {
@@ -139,7 +154,26 @@ class Gate:
             "SourcePolicy": wanted.source_policy,
             "TwinPolicy": wanted.twin_policy,
         }
-        return self.crew.state.change(pair.pair_id, **changes)
+        return self.crew.state.keep(pair.pair_id, request.answer.request_id, **changes)
+
+    def _made(
+        self, request: Request, wanted: GateProperties, source: Table, twin: Table, *, must_not_fail: bool
+    ) -> Pair:
+        """A new record. R8: a rollback's Delete that came before there was one has found nothing to delete.
+
+        So the status is looked at again once it is there: whoever comes later finds it. Raises StaleOrder.
+        """
+        try:
+            pair = self.adoption.make(request, wanted, source, twin, self.arrival.ordered(request))
+        except RequestError as why:
+            found = self.arrival.own(request)
+            if found is not None and request.answer.request_id in found.answered:
+                raise StaleOrder(OVERTAKEN) from why  # this very request, which came twice
+            raise
+        if not must_not_fail and self.arrival.going_back(request):
+            self.crew.state.remove(pair)
+            raise StaleOrder(OVERTAKEN)
+        return pair
 
     def _forget_replaced(self, pair: Pair, wanted: GateProperties) -> float:
         """One of the tables, or its stream, was made anew. Raises RequestError when that may cost writes.
@@ -160,7 +194,7 @@ class Gate:
     def _stay(self, request: Request, pair: Pair, wanted: GateProperties) -> Verdict:
         """The owner is as the stage wants it: policies are asserted, which is harmless when they are in place."""
         pair = restore(self.crew, pair)
-        self.crew.state.change(pair.pair_id, Stage=wanted.stage, Answered=_answered(pair, request))
+        self.crew.state.end(pair.pair_id, request.answer.request_id, Stage=wanted.stage)
         self.crew.state.note_pause(pair.pair_id, None)
         return Verdict(success=True)
 
@@ -182,6 +216,7 @@ class Gate:
         pair = self._at_rest(pair)
         if pair.owner is Side.SOURCE:
             raise Refused([f"{pair.source.name} still takes the writes: set the stage to cutover first."])
+        self.crew.state.end(pair.pair_id, request.answer.request_id)
         if pair.stage == Stage.CLEANUP:
             return Verdict(success=True)
         self.machines.population(
@@ -207,14 +242,13 @@ class Gate:
             pair = self.crew.state.pair(pair.pair_id)
         return pair
 
-    def _delete(self, request: Request, *, must_not_fail: bool) -> Verdict | None:
-        pair = self._own(request, request.physical_id or request.answer.physical_resource_id)
+    def _delete(self, request: Request, pair: Pair | None, *, must_not_fail: bool) -> Verdict | None:
         if pair is None:
             return Verdict(success=True)  # repeated, or there never was one
         must_turn_back = pair.owner is Side.TWIN and pair.stage < Stage.CLEANUP and self._still_there(pair, Side.SOURCE)
         if pair.turn is not None or must_turn_back:
             to = Side.SOURCE if pair.stage < Stage.CLEANUP else Side.TWIN
-            self.machines.turn(
+            self._turn(
                 Order(
                     pair=pair.pair_id,
                     request=request.answer.request_id,
@@ -236,17 +270,12 @@ class Gate:
 
     def _pause(self, request: Request, reason: str) -> Verdict:
         """A rollback goes on without us: the pair stays as it is, and says why."""
-        pair = pair_id(request.stack_guid, str(request.properties.get("SourceLogicalId")))
+        pair = pair_of(request)
         self.crew.log("A rollback could not be followed.", {"pair": pair, "reason": reason})
         verdict = Verdict(success=False, reason=reason)
         try:
-            if self._own(request, pair) is not None:
-                note_verdict(self.crew, pair, verdict, must_not_fail=True)
+            if self.arrival.own(request) is not None:
+                note_verdict(self.crew.state, pair, verdict, must_not_fail=True)
         except ReplicationError as why:  # the record itself is what cannot be used; the reason has been logged
             self.crew.log("The pause could not be noted.", {"pair": pair, "reason": str(why)})
         return Verdict(success=True, reason=reason)
-
-
-def _answered(pair: Pair, request: Request) -> list[str]:
-    """The requests that were answered by the gate itself; those that start an execution are known by its name."""
-    return [*pair.answered, request.answer.request_id][-_ANSWERED_KEPT:]

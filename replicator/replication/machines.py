@@ -53,10 +53,17 @@ class Machines:
         """Starts a copy, a comparison, a repair or the last check."""
         self._start(self._population, job.job, {"Job": to_map(job)})
 
+    def turn_status(self, request: str) -> str:
+        """How the turn's execution for a request stands, like `population_status`."""
+        return self._status(self._turn, request)
+
     def population_status(self, job: str) -> str:
         """RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED; GONE when Step Functions does not know it (any more)."""
+        return self._status(self._population, job)
+
+    def _status(self, machine: str, name: str) -> str:
         try:
-            return str(self._client.describe_execution(executionArn=self._execution(job))["status"])
+            return str(self._client.describe_execution(executionArn=_execution(machine, name))["status"])
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ExecutionDoesNotExist":
                 return "GONE"
@@ -66,14 +73,11 @@ class Machines:
         """Stops an execution, if it is still running; its workers stop by themselves at their next page."""
         try:
             self._client.stop_execution(
-                executionArn=self._execution(job), cause="The population was removed from its stack."
+                executionArn=_execution(self._population, job), cause="The population was removed from its stack."
             )
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "ExecutionDoesNotExist":
                 raise
-
-    def _execution(self, job: str) -> str:
-        return self._population.replace(":stateMachine:", ":execution:") + f":{_named(job)}"
 
     def _start(self, machine: str, name: str, given: dict[str, Any]) -> None:
         try:
@@ -91,6 +95,10 @@ def order_of(given: Any) -> Order:
 def job_of(given: Any) -> PopulationJob:
     """The job in the input of the population machine. Raises NotUnderstood."""
     return from_map(PopulationJob, given)
+
+
+def _execution(machine: str, name: str) -> str:
+    return machine.replace(":stateMachine:", ":execution:") + f":{_named(name)}"
 
 
 def _named(name: str) -> str:

@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from replication.answer import Verdict
-from replication.errors import AlreadyBegun, AnswerError, Refused, StaleTurn
+from replication.errors import AlreadyBegun, AnswerError, Refused, StaleOrder, StaleTurn
 from replication.leaving import leave
+from replication.ordered import OVERTAKEN, is_newest, may_begin
 from replication.pair import Answer, Pair, Phase, Side, Turn
 
 if TYPE_CHECKING:
     from replication.crew import Crew
+    from replication.state import State
 
 
 class Ended(StrEnum):
@@ -43,7 +45,9 @@ def begin(crew: Crew, order: Order) -> Pair | None:
     """The pair with its new turn; None when there is nothing to turn, and then CloudFormation has been answered.
 
     R7: another turn of the pair is waited for, and then everything is decided anew from the record.
-    Raises AlreadyBegun when the turn under way is of this very request.
+    R8: all the while, the order must be the one that the record holds.
+    Raises AlreadyBegun when the turn under way is of this very request, StaleOrder when a later request has come: then
+    nobody listens for the answer to this one any more, and it is given all the same.
     """
     until = crew.clock() + crew.waits.another_turn
     while True:
@@ -51,20 +55,19 @@ def begin(crew: Crew, order: Order) -> Pair | None:
         if pair is None:
             _answer(crew, order, _unknown(order))
             return None
+        if pair.turn is not None and pair.turn.request == order.request:
+            raise AlreadyBegun(f"The turn of {order.pair} for {order.request} has begun before.")
+        if not is_newest(pair, order.request):
+            _answer_overtaken(crew, order)
+            raise StaleOrder(OVERTAKEN)
         if pair.turn is None:
-            if pair.owner is order.to:
-                _close(crew, order, pair, Verdict(success=True))
-                return None
-            reasons = [] if order.to is Side.SOURCE or order.must_be_empty else crew.evidence(pair)
-            if reasons:
-                _close(crew, order, pair, Verdict(success=False, reason=str(Refused(reasons))))
+            if (verdict := _decided(crew, order, pair)) is not None:
+                _close(crew, order, pair, verdict)
                 return None
             try:
                 return crew.state.begin_turn(pair, _turn(crew, order, pair))
             except StaleTurn:
                 continue  # somebody was faster, or this was done and its answer lost: look again
-        elif pair.turn.request == order.request:
-            raise AlreadyBegun(f"The turn of {order.pair} for {order.request} has begun before.")
         if crew.clock() >= until:
             reason = f"Another turn of {order.pair} has not ended yet. Wait for it, then update the stack again."
             _close(crew, order, pair, Verdict(success=False, reason=reason))
@@ -72,11 +75,25 @@ def begin(crew: Crew, order: Order) -> Pair | None:
         crew.sleep(crew.waits.poll)
 
 
+def _decided(crew: Crew, order: Order, pair: Pair) -> Verdict | None:
+    """How an order ends without a turn, of a pair that is at rest; None when it is to be turned."""
+    if pair.owner is order.to:
+        return Verdict(success=True)
+    if not may_begin(pair, order.request):
+        why = "This request has been turned for before, or was given up. Update the stack again."
+        return Verdict(success=False, reason=why)
+    reasons = [] if order.to is Side.SOURCE or order.must_be_empty else crew.evidence(pair)
+    return Verdict(success=False, reason=str(Refused(reasons))) if reasons else None
+
+
 def close_failed(crew: Crew, order: Order, cause: str) -> None:
     """Ends an order of which nothing is under way (any more), and of which nobody knows whether it was answered."""
     pair = crew.state.find(order.pair)
     if pair is None:
         _answer(crew, order, _unknown(order))
+        return
+    if not is_newest(pair, order.request):
+        _answer_overtaken(crew, order)
         return
     _close(crew, order, pair, Verdict(success=pair.turn is None and pair.owner is order.to, reason=cause))
 
@@ -89,6 +106,14 @@ def _unknown(order: Order) -> Verdict:
 def _answer(crew: Crew, order: Order, verdict: Verdict) -> None:
     if order.answer:
         crew.answers.send(order.answer, softened(verdict, must_not_fail=order.must_not_fail))
+
+
+def _answer_overtaken(crew: Crew, order: Order) -> None:
+    """The record is a later request's by now. CloudFormation does not listen, unless something is as nobody thought."""
+    try:
+        _answer(crew, order, Verdict(success=False, reason=OVERTAKEN))
+    except AnswerError as why:
+        crew.log("CloudFormation could not be answered.", {"pair": order.pair, "reason": str(why)})
 
 
 def _turn(crew: Crew, order: Order, pair: Pair) -> Turn:
@@ -115,16 +140,17 @@ def _close(crew: Crew, order: Order, pair: Pair, verdict: Verdict) -> None:
         return
     if verdict.success and order.stage is not None:
         crew.state.change(pair.pair_id, Stage=order.stage)
-    note_verdict(crew, pair.pair_id, verdict, must_not_fail=order.must_not_fail)
+    note_verdict(crew.state, pair.pair_id, verdict, must_not_fail=order.must_not_fail)
     _answer(crew, order, verdict)
+    crew.state.close(pair.pair_id, order.request)
 
 
-def note_verdict(crew: Crew, pair_id: str, verdict: Verdict, *, must_not_fail: bool) -> None:
+def note_verdict(state: State, pair_id: str, verdict: Verdict, *, must_not_fail: bool) -> None:
     """Names in the record the state in which a rollback leaves the pair, or that it is in none."""
     if verdict.success:
-        crew.state.note_pause(pair_id, None)
+        state.note_pause(pair_id, None)
     elif must_not_fail:
-        crew.state.note_pause(pair_id, verdict.reason)
+        state.note_pause(pair_id, verdict.reason)
 
 
 def softened(verdict: Verdict, *, must_not_fail: bool) -> Verdict:
@@ -141,7 +167,7 @@ def tell(crew: Crew, pair: Pair, verdict: Verdict) -> None:
     turn = pair.turn
     if turn is None or turn.answered or turn.answer is None:
         return
-    note_verdict(crew, pair.pair_id, verdict, must_not_fail=turn.must_not_fail)
+    note_verdict(crew.state, pair.pair_id, verdict, must_not_fail=turn.must_not_fail)
     try:
         crew.answers.send(turn.answer, softened(verdict, must_not_fail=turn.must_not_fail))
     except AnswerError as why:

@@ -76,6 +76,28 @@ class Answer:
     physical_resource_id: str
 
 
+class OrderState(StrEnum):
+    """How far a request of CloudFormation has come that the gate was asked."""
+
+    DECIDING = "deciding"  # the gate has it in hand
+    WAITING = "waiting"  # ordered: an execution is to begin its turn, or to answer
+    GIVEN_UP = "given up"  # that execution has ended before it did either; CloudFormation is still to be told
+    ENDED = "ended"  # its turn has begun, or it was answered
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The newest request of CloudFormation: what was asked before it begins no turn any more. See ordered.py."""
+
+    request: str
+    at: float
+    state: OrderState
+    to: Side | None = None  # the owner that was ordered
+    must_not_fail: bool = False
+    answer: Answer | None = None
+    reason: str | None = None  # why it was given up
+
+
 @dataclass(frozen=True)
 class Placed:
     """The policy that we last put on a table."""
@@ -194,7 +216,8 @@ class Pair:
     failed_at: float | None = None
     void_until: float | None = None  # comparisons that began before are void: what failed may still have landed
     damage: tuple[Damage, ...] = ()
-    answered: tuple[str, ...] = ()  # requests that the gate has answered by itself, the newest last
+    ordered: Ordered | None = None  # None in a record of an earlier version, until the gate is asked again
+    answered: tuple[str, ...] = ()  # requests that the gate was asked, the newest last
     paused: str | None = None
     marked_at: float | None = None  # of the turn that made the owner the owner: see Turn
     looked_at: float | None = None  # likewise: what is older on the owner's stream is in both tables

@@ -26,14 +26,15 @@ from replication.errors import (
     UnknownStream,
 )
 from replication.notes import Notes, item_key
-from replication.pair import Pair, Phase, Placed, Side, Turn
+from replication.ordered import Orders
+from replication.pair import OrderState, Pair, Phase, Placed, Side, Turn
 from replication.update import Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-class State(Notes):
+class State(Notes, Orders):
     """The records of all migrations of this installation."""
 
     # ---- reading ----
@@ -151,16 +152,22 @@ class State(Notes):
     def begin_turn(self, pair: Pair, turn: Turn) -> Pair:
         """Starts a turn under the next token, if none is under way and nothing changed since `pair` was read.
 
+        R8: only for the order that the record holds. Where `pair` holds none, it was ordered by an earlier version, and
+        the gate has not been asked since.
+
         Raises StaleTurn.
         """
+        condition = "#Epoch = :epoch AND attribute_not_exists(#Turn) AND #Token = :was"
+        values: dict[str, Any] = {":epoch": pair.epoch, ":was": turn.token - 1}
+        changes: dict[str, Any] = {"Token": turn.token, "Turn": to_map(turn)}
+        if pair.ordered is None:
+            condition += " AND attribute_not_exists(#Ordered)"
+        else:
+            condition += " AND #Ordered.#Request = :request AND #Ordered.#State = :waiting"
+            values |= {":request": turn.request, ":waiting": OrderState.WAITING}
+            changes |= {"Ordered.State": OrderState.ENDED}
         return self._update(
-            pair.pair_id,
-            StaleTurn(f"Another turn of {pair.pair_id} has begun."),
-            Update(
-                "#Epoch = :epoch AND attribute_not_exists(#Turn) AND #Token = :was",
-                {":epoch": pair.epoch, ":was": turn.token - 1},
-                {"Token": turn.token, "Turn": to_map(turn)},
-            ),
+            pair.pair_id, StaleTurn(f"Another turn of {pair.pair_id} has begun."), Update(condition, values, changes)
         )
 
     def take_over(self, pair: Pair, lease_until: float) -> Pair:

@@ -21,6 +21,7 @@ Comments number the races that a line is there for:
   R5  a write of the look hangs, the turn is undone, clients write again, and then it lands
   R6  a shard of the owner's stream is split while the turn reads it
   R7  the same request comes twice, or another one while a turn is under way
+  R8  a turn is ordered, and before it begins a later request is answered: of a rollback, say (see ordered.py)
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from replication.answer import Verdict
 from replication.conclusion import waiting_answer
-from replication.errors import AnswerError, NotUnderstood, ReplicationError, StaleWorker, TableGone
+from replication.errors import AnswerError, NotUnderstood, ReplicationError, StaleOrder, StaleWorker, TableGone
 from replication.machines import PopulationJob
-from replication.pair import Damage, Pair, PopulationState, Side
+from replication.order import note_verdict, softened
+from replication.pair import Damage, OrderState, Pair, PopulationState, Side
 from replication.progress import progress
 from replication.segments import Mode
 from replication.stream import FORGOTTEN_AFTER
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from replication.machines import Machines
     from replication.mappings import Health as MappingHealth
     from replication.mappings import Mappings
+    from replication.pair import Answer
     from replication.progress import Progress
     from replication.register import Register
     from replication.segments import Segments
     from replication.state import State
 
 _RUNNING = "RUNNING"
+_STARTED_AFTER = 60.0  # seconds in which whoever ordered a turn has started its execution, or never will
 _READ_BACK_AFTER = 60.0  # seconds after which a policy that was put must be what is read
 
 
@@ -86,6 +89,7 @@ class Watchdog:
             self.log("A turn has not said that it lives.", {"pair": pair.pair_id, "phase": str(pair.turn.phase)})
             self.machines.recover(pair.pair_id, pair.token, now)
         self.sweep(pair.pair_id)
+        self._end_dead_order(pair, now)
         self._end_dead_population(pair)
         self._answer_late(pair, now)
         if pair.turn is None:
@@ -93,6 +97,41 @@ class Watchdog:
             self._look_at_streams(pair, mappings, now)
             self._compare_again(pair, mappings, now)
         return self._health(pair, mappings, now)
+
+    def _end_dead_order(self, pair: Pair, now: float) -> None:
+        """An order whose execution ended before it called its function, so that nobody else can answer for it.
+
+        First no turn may begin for it any more, then CloudFormation is told, then it is closed: whoever dies in between
+        is followed by the next minute, and CloudFormation takes the first answer.
+        """
+        noted = pair.ordered
+        if noted is None or now - noted.at < _STARTED_AFTER or (pair.turn and pair.turn.request == noted.request):
+            return
+        if noted.state is OrderState.WAITING:
+            status = self.machines.turn_status(noted.request)
+            if status in (_RUNNING, "SUCCEEDED"):
+                return
+            try:
+                pair = self.state.give_up(pair, noted, f"The turn's execution ended as {status}, before it began.")
+            except StaleOrder:  # race: its function has been called after all, or a later request has come
+                return
+            noted = pair.ordered or noted
+        if noted.state is not OrderState.GIVEN_UP:
+            return
+        self.log("An order is given up.", {"pair": pair.pair_id, "reason": noted.reason})
+        turned = pair.turn is None and pair.owner is noted.to
+        verdict = Verdict(success=turned, reason=f"{noted.reason} Update the stack again.")
+        note_verdict(self.state, pair.pair_id, verdict, must_not_fail=noted.must_not_fail)
+        if noted.answer is not None:
+            self._tell(pair, noted.answer, softened(verdict, must_not_fail=noted.must_not_fail))
+        self.state.close(pair.pair_id, noted.request)
+
+    def _tell(self, pair: Pair, answer: Answer, verdict: Verdict) -> None:
+        """Whoever does not listen any more will not do so in a minute either."""
+        try:
+            self.answers.send(answer, verdict)
+        except AnswerError as why:
+            self.log("CloudFormation could not be answered.", {"pair": pair.pair_id, "reason": str(why)})
 
     def _answer_late(self, pair: Pair, now: float) -> None:
         """CloudFormation waits for an hour at most; a longer copy goes on behind an update that has succeeded."""
@@ -102,10 +141,7 @@ class Watchdog:
         verdict = Verdict(
             success=True, reason=f"The copy goes on, {found.items} items so far; cutover waits for its end."
         )
-        try:
-            self.answers.send(answer, verdict)
-        except AnswerError as why:  # nobody is waiting any more, and trying each minute would not change that
-            self.log("CloudFormation could not be answered.", {"pair": pair.pair_id, "reason": str(why)})
+        self._tell(pair, answer, verdict)
         self.state.note_population(pair.pair_id, found.execution, Answered=True)
 
     def _end_dead_population(self, pair: Pair) -> None:

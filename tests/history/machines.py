@@ -58,6 +58,9 @@ class Machines:
     def population(self, job: PopulationJob) -> None:
         self._start(job.job, lambda: self._population(job))
 
+    def turn_status(self, request: str) -> str:
+        return self.status.get(f"turn {request}", "GONE")
+
     def population_status(self, job: str) -> str:
         return self.status.get(job, "GONE")
 

@@ -108,6 +108,9 @@ class Started:
     def population(self, job: PopulationJob) -> None:
         self.jobs.append(job)
 
+    def turn_status(self, request: str) -> str:
+        return self.status.get(request, "RUNNING")
+
     def population_status(self, job: str) -> str:
         return self.status.get(job, "RUNNING")
 

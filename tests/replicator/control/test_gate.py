@@ -10,7 +10,7 @@ import pytest
 from replication.answer import Verdict
 from replication.errors import Contradiction, Refused, RequestError, StaleTurn
 from replication.order import Ended
-from replication.pair import Comparison, Phase, Population, PopulationState, Side, Turn
+from replication.pair import Comparison, Pair, Phase, Population, PopulationState, Side, Turn
 from replication.segments import Mode as JobMode
 from tests.replicator.control.aws import table_arn
 from tests.replicator.control.iam import Caller
@@ -51,6 +51,11 @@ def at_stage(stack: Stack, stage: int) -> Stack:
         assert stack.ask("Update", 3, "cutover") is None
         assert stack.follow() is Ended.RELEASED
     return stack
+
+
+def unasked(pair: Pair) -> Pair:
+    """The record without what was noted of requests."""
+    return replace(pair, ordered=None, answered=())
 
 
 class TestCreate:
@@ -147,7 +152,7 @@ class TestForward:
         with pytest.raises(Refused) as told:
             stack.ask("Update", 3)
         assert told.value.reasons == ("One.", "Two.")
-        assert (replace(stack.world.pair, answered=before[0].answered), stack.policies()) == before
+        assert (unasked(stack.world.pair), stack.policies()) == (unasked(before[0]), before[1])
         assert stack.machines.turns == []
 
     def test_starts_a_turn_named_by_the_request_that_answers(self, stack: Stack) -> None:
@@ -193,7 +198,7 @@ class TestSameStage:
             stack = at_stage(Stack(), stage)
             before = (stack.world.pair, stack.policies())
             assert stack.ask("Update", stage, "again") == DONE
-            assert (replace(stack.world.pair, answered=before[0].answered), stack.policies()) == before
+            assert (unasked(stack.world.pair), stack.policies()) == (unasked(before[0]), before[1])
 
     def test_restores_a_policy_that_somebody_changed_and_reports_it(self, stack: Stack) -> None:
         at_stage(stack, 3)
@@ -337,6 +342,7 @@ class TestCleanup:
 
 
 def begin_turn(stack: Stack, to: Side, request: str = "other") -> None:
+    stack.world.ordered(stack.world.order(to, request))
     pair, now = stack.world.pair, stack.world.account.now
     turn = Turn(request, pair.token + 1, to, Phase.MARKED, now + 30, now)
     stack.world.state.begin_turn(pair, turn)
@@ -518,7 +524,7 @@ class TestRaces:
         def hang(_caller: str, operation: str) -> None:
             if operation == "put_resource_policy":
                 stack.world.account.before = lambda caller, operation: None
-                stack.world.turn(order)
+                stack.world.turn(stack.world.ordered(order))
 
         stack.world.account.before = hang
         with pytest.raises(StaleTurn):
@@ -536,7 +542,7 @@ class TestRaces:
 
         def another(_caller: str, operation: str) -> None:
             writes.append(operation)
-            if writes.count("state.update_item") == 2:  # when the first is about to claim the pair
+            if writes.count("state.update_item") == 3:  # when the first is about to claim the pair
                 stack.world.account.before = lambda caller, operation: None
                 assert stack.ask("Update", 1, "other") == DONE
 

@@ -58,7 +58,7 @@ def compared_and_turned(world: World) -> None:
     assert found is not None
     world.account.sleep(1)
     world.state.note_comparison(PAIR_ID, replace(found, started_at=world.account.now))
-    world.turn(replace(world.order(Side.TWIN), answer=None))
+    world.turn(world.ordered(replace(world.order(Side.TWIN), answer=None)))
 
 
 class TestRaces:

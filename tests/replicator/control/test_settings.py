@@ -59,7 +59,8 @@ class Executions:
         if "start" in self.raises:
             raise self.raises["start"]
 
-    def describe_execution(self, **_: Any) -> dict[str, Any]:
+    def describe_execution(self, **request: Any) -> dict[str, Any]:
+        self.started.append(request)
         if "describe" in self.raises:
             raise self.raises["describe"]
         return {"status": "RUNNING"}
@@ -70,11 +71,12 @@ class Executions:
             raise self.raises["stop"]
 
 
+TURN = "arn:aws:states:us-east-1:1:stateMachine:em-Turn"
 POPULATION = "arn:aws:states:us-east-1:1:stateMachine:em-Population"
 
 
 def machines(executions: Executions) -> Machines:
-    return Machines(cast("Any", executions), "arn:turn", POPULATION)
+    return Machines(cast("Any", executions), TURN, POPULATION)
 
 
 class TestMachines:
@@ -83,7 +85,7 @@ class TestMachines:
         order = Order("guid/Users", "request", Side.TWIN, stage=3, must_be_empty=True, answer=answer_to())
         machines(executions).turn(order)
         (started,) = executions.started
-        assert (started["stateMachineArn"], started["name"]) == ("arn:turn", "request")
+        assert (started["stateMachineArn"], started["name"]) == (TURN, "request")
         assert order_of(json.loads(started["input"])["Order"]) == order
 
     def test_a_job_arrives_as_it_was_sent(self) -> None:
@@ -109,7 +111,13 @@ class TestMachines:
     def test_an_execution_that_nobody_knows_is_gone(self) -> None:
         unknown = refusal("ExecutionDoesNotExist")
         assert machines(Executions(describe=unknown)).population_status("job") == "GONE"
+        assert machines(Executions(describe=unknown)).turn_status("request") == "GONE"
         machines(Executions(stop=unknown)).stop_population("job")
+
+    def test_a_turn_is_asked_for_by_the_arn_of_its_execution(self) -> None:
+        executions = Executions()
+        machines(executions).turn_status("the request")
+        assert executions.started[0]["executionArn"] == "arn:aws:states:us-east-1:1:execution:em-Turn:the-request"
 
     def test_a_job_is_stopped_by_the_arn_of_its_execution(self) -> None:
         executions = Executions()

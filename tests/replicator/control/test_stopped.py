@@ -15,7 +15,7 @@ import pytest
 
 from replication import handlers
 from replication.machines import Machines
-from replication.order import Order
+from replication.order import Ended, Order
 from replication.pair import Phase, Side
 from replication.watchdog import Watchdog
 from tests.replicator.control.aws import Killed
@@ -40,19 +40,24 @@ class StepFunctions:
     """boto3's client: executions wait until they are run; a name is taken once."""
 
     world: World
-    names: set[str] = field(default_factory=set)
-    waiting: list[Any] = field(default_factory=list)
+    status: dict[str, str] = field(default_factory=dict)
+    waiting: list[tuple[str, Any]] = field(default_factory=list)
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002, N803
-        if name in self.names:
+        if name in self.status:
             raise refusal("ExecutionAlreadyExists")
-        self.names.add(name)
-        self.waiting.append(json.loads(input))
+        self.status[name] = "RUNNING"
+        self.waiting.append((name, json.loads(input)))
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803
+        return {"status": self.status[executionArn.rpartition(":")[2]]}
 
     def run(self, stop_at: int | None = None) -> list[str]:
         """The execution that was started; returns the states that it entered."""
         execution = Execution(lambda event: handlers.turn(event, CONTEXT), self.world.account.sleep, stop_at)
-        assert execution.run(self.waiting.pop()) is (stop_at is None)
+        name, given = self.waiting.pop()
+        assert execution.run(given) is (stop_at is None)
+        self.status[name] = "SUCCEEDED" if stop_at is None else "ABORTED"
         return execution.states
 
 
@@ -66,7 +71,7 @@ class Installation:
         self.world.answers.clear()
         self.executions = StepFunctions(self.world)
         self.machines = Machines(cast("Any", self.executions), "turn", "population")
-        self.order: Order = self.world.order(to)
+        self.order: Order = self.world.ordered(self.world.order(to))
         wire(crew=self.world.crew)
 
     def die(self, phase: Phase | None) -> None:
@@ -162,14 +167,17 @@ def test_the_watchdogs_own_execution_is_stopped_too_and_made_again(died: Phase, 
     there.check(owner=to if turned_when(died) else to.other)
 
 
+@pytest.mark.parametrize("to", [Side.TWIN, Side.SOURCE])
 @pytest.mark.parametrize("number", [0, 1])
-def test_one_that_is_stopped_before_it_called_the_function_has_changed_nothing(number: int) -> None:
-    """Nobody has been told of its order, so nobody can answer: CloudFormation stops waiting by itself."""
-    there = Installation(Side.TWIN)
-    before = there.world.pair
+def test_one_that_is_stopped_before_it_called_the_function_has_changed_nothing_and_the_watchdog_answers(
+    number: int, to: Side
+) -> None:
+    there = Installation(to)
     there.machines.turn(there.order)
     there.executions.run(stop_at=number)
     there.minutes_pass()
-    assert (there.world.pair.owner, there.world.pair.turn, there.world.answers) == (before.owner, None, [])
-    assert there.world.turn(there.world.order(Side.TWIN, "again")).value == "released"
-    there.world.check()
+    there.check(owner=to.other)
+    assert "execution ended as ABORTED" in there.world.answers[0]["Reason"]
+    there.minutes_pass()
+    assert len(there.world.answers) == 1
+    assert there.world.turn(there.world.ordered(there.world.order(to, "again"))) is Ended.RELEASED

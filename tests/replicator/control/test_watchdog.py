@@ -8,12 +8,16 @@ from typing import Any, cast
 import pytest
 
 from replication.codec import pack_item
-from replication.pair import Comparison, Damage, Phase, Population, PopulationState, Side, Turn
+from replication.order import Ended
+from replication.pair import Comparison, Damage, OrderState, Phase, Population, PopulationState, Side, Turn
 from replication.progress import Progress
 from replication.register import Standing
+from replication.release import release
 from replication.rest import close
 from replication.segments import Mode, Part, Plan, Position
+from replication.turn import run
 from replication.watchdog import Health, Watchdog
+from tests.replicator.control.aws import Killed
 from tests.replicator.control.iam import refusal
 from tests.replicator.control.stack import QUIET, Started
 from tests.replicator.control.world import PAIR_ID, SOURCE, TWIN, World, answer_to
@@ -89,6 +93,127 @@ class TestTurns:
         under_way(world, lease=1, sealed_at=world.account.now - 4)
         found = health(world, machines)
         assert (found.turning_for, found.refusing_for) == (10, 4)
+
+
+class TestOrders:
+    """A turn that was ordered, and whose execution has not begun it."""
+
+    def order(self, world: World, to: Side = Side.TWIN, **options: bool) -> None:
+        world.ordered(world.order(to, "ordered", **options))
+
+    @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
+    def test_one_whose_execution_ended_without_a_word_is_answered_once(
+        self, world: World, machines: Started, status: str
+    ) -> None:
+        self.order(world)
+        world.account.sleep(60)
+        machines.status["ordered"] = status
+        for _ in range(3):
+            watchdog(world, machines).run()
+        ((answer),) = world.answers
+        assert (answer["RequestId"], answer["Status"], status in answer["Reason"]) == ("ordered", "FAILED", True)
+
+    @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+    def test_one_whose_execution_lives_or_has_answered_is_left_to_it(
+        self, world: World, machines: Started, status: str
+    ) -> None:
+        self.order(world)
+        world.account.sleep(600)
+        machines.status["ordered"] = status
+        before = world.pair
+        watchdog(world, machines).run()
+        assert (world.answers, world.pair) == ([], before)
+
+    def test_one_is_only_just_being_started_then_it_is_given_time(self, world: World, machines: Started) -> None:
+        self.order(world)
+        world.account.sleep(59)
+        machines.status["ordered"] = "GONE"
+        watchdog(world, machines).run()
+        assert world.answers == []
+
+    def test_one_of_a_rollback_is_softened_and_the_pair_is_paused(self, world: World, machines: Started) -> None:
+        self.order(world, must_not_fail=True)
+        world.account.sleep(60)
+        machines.status["ordered"] = "ABORTED"
+        watchdog(world, machines).run()
+        assert [one["Status"] for one in world.answers] == ["SUCCESS"]
+        assert "ended as ABORTED" in (world.pair.paused or "")
+
+    def test_one_whose_turn_is_under_way_or_over_is_not_its_business(self, world: World, machines: Started) -> None:
+        self.order(world)
+        order = world.order(Side.TWIN, "ordered")
+        run(world.crew, order, world.account.now + 800)
+        machines.status["ordered"] = "ABORTED"
+        world.account.sleep(60)
+        watchdog(world, machines).run()
+        release(world.crew, PAIR_ID)
+        watchdog(world, machines).run()
+        assert [one["Status"] for one in world.answers] == ["SUCCESS"]
+
+    def test_its_turn_begins_after_the_record_was_read_then_nothing_is_said(self, world: World) -> None:
+        class Beginning(Started):
+            def turn_status(self, request: str) -> str:
+                run(world.crew, world.order(Side.TWIN, request), world.account.now + 800)
+                return "ABORTED"
+
+        self.order(world)
+        world.account.sleep(60)
+        watchdog(world, Beginning()).run()
+        assert [one["Status"] for one in world.answers] == ["SUCCESS"]
+
+    def test_it_is_given_up_then_its_function_is_called_then_it_begins_nothing(
+        self, world: World, machines: Started
+    ) -> None:
+        self.order(world)
+        world.account.sleep(60)
+        machines.status["ordered"] = "ABORTED"
+        watchdog(world, machines).run()
+        assert run(world.crew, world.order(Side.TWIN, "ordered"), world.account.now + 800) is Ended.DONE
+        assert (world.pair.owner, world.pair.turn) == (Side.SOURCE, None)
+        assert [one["Status"] for one in world.answers] == ["FAILED", "FAILED"]
+
+    @pytest.mark.parametrize("number", range(1, 4))
+    def test_the_watchdog_dies_at_any_call_then_the_next_minute_ends_it(
+        self, world: World, machines: Started, number: int
+    ) -> None:
+        """A write of the record, the answer, another write."""
+        self.order(world)
+        world.account.sleep(60)
+        machines.status["ordered"] = "ABORTED"
+        calls = 0
+
+        def die(_caller: str, operation: str) -> None:
+            nonlocal calls
+            calls += operation in ("state.update_item", "answer")
+            if calls == number:
+                raise Killed
+
+        world.account.before = die
+        with pytest.raises(Killed):
+            watchdog(world, machines).run()
+        world.account.before = lambda caller, operation: None
+        watchdog(world, machines).run()
+        assert {(one["RequestId"], one["Status"]) for one in world.answers} == {("ordered", "FAILED")}
+        noted = world.pair.ordered
+        assert noted is not None
+        assert noted.state is OrderState.ENDED
+
+    def test_cloudformation_does_not_listen_any_more_then_it_is_closed_all_the_same(
+        self, world: World, machines: Started
+    ) -> None:
+        self.order(world)
+        world.account.sleep(60)
+        machines.status["ordered"] = "GONE"
+
+        def refuse(_caller: str, operation: str) -> None:
+            if operation == "answer":
+                raise OSError("unreachable")
+
+        world.account.before = refuse
+        watchdog(world, machines).run()
+        noted = world.pair.ordered
+        assert noted is not None
+        assert noted.state is OrderState.ENDED
 
 
 class TestPopulations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
@@ -17,7 +17,7 @@ from replication.look import Look
 from replication.mappings import Mappings
 from replication.mirror import Mirror, Outcome
 from replication.order import Ended, Order
-from replication.pair import Answer, Comparison, Pair, Population, PopulationState, Side
+from replication.pair import Answer, Comparison, Ordered, OrderState, Pair, Population, PopulationState, Side
 from replication.pair import Table as TableRecord
 from replication.policies import Roles, at_rest, session_name
 from replication.probe import Outcome as Probed
@@ -241,6 +241,20 @@ class World:
 
     def order(self, to: Side, request: str = "request", **options: Any) -> Order:
         return Order(PAIR_ID, request, to, stage=3 if to is Side.TWIN else 2, answer=answer_to(request), **options)
+
+    def ordered(self, order: Order) -> Order:
+        """The order, noted in the record as the gate does it: the newest request."""
+        noted = Ordered(order.request, self.account.now, OrderState.DECIDING)
+        self.state.come(self.pair, noted)
+        waiting = replace(
+            noted,
+            state=OrderState.WAITING,
+            to=order.to,
+            must_not_fail=order.must_not_fail,
+            answer=order.answer,
+        )
+        self.state.order(PAIR_ID, waiting)
+        return order
 
     def turn(self, order: Order, steps: type[Steps] = Steps) -> Ended:
         """A whole execution of the turn machine."""
