@@ -1,5 +1,6 @@
 """The project's own template.yaml, built and deployed into a local cloud with the same SAM commands as into AWS."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 from local.cloud import stacks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from local.cloud.account import Tenant
 
@@ -58,15 +60,30 @@ class Builder:
         """
         done = self.cache / self.digest()
         if not done.exists():
-            self.cache.mkdir(parents=True, exist_ok=True)
-            # Beside its final place, not deeper: the built template names files by paths relative to itself.
-            folder = self.cache / f"{BEING_BUILT}{uuid.uuid4()}"
-            try:
-                self._sam("build", "--build-dir", str(folder), "--parameter-overrides", f"Runtime={RUNTIME}")
-                self._keep(folder, done)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+            with self._one_at_a_time():
+                if not done.exists():
+                    self._build(done)
         return done / "template.yaml"
+
+    @contextmanager
+    def _one_at_a_time(self) -> "Iterator[None]":
+        """SAM keeps what it has downloaded in one place, and two builds at once tear it from each other."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with (self.cache / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _build(self, done: Path) -> None:
+        # Beside its final place, not deeper: the built template names files by paths relative to itself.
+        folder = self.cache / f"{BEING_BUILT}{uuid.uuid4()}"
+        try:
+            self._sam("build", "--build-dir", str(folder), "--parameter-overrides", f"Runtime={RUNTIME}")
+            folder.rename(done)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        for old in self.cache.iterdir():
+            if time.time() - old.stat().st_mtime > KEPT_SECONDS:  # not one that somebody may be deploying
+                shutil.rmtree(old, ignore_errors=True)
 
     def deploy(
         self, cloud: "Tenant", template: Path, parameters: "Mapping[str, str]", stack: str, *options: str
@@ -94,16 +111,6 @@ class Builder:
             for file in sorted(file for file in files if "__pycache__" not in file.parts):
                 digest.update(f"{file.relative_to(self.root)}\0".encode() + file.read_bytes() + b"\0")
         return digest.hexdigest()[:16]
-
-    def _keep(self, folder: Path, done: Path) -> None:
-        try:
-            folder.rename(done)
-        except OSError:
-            if not done.exists():  # else somebody else has built the same in the meantime
-                raise
-        for old in self.cache.iterdir():
-            if time.time() - old.stat().st_mtime > KEPT_SECONDS:  # not one that somebody may be deploying
-                shutil.rmtree(old, ignore_errors=True)
 
     def _sam(self, command: str, *arguments: str, **variables: str) -> None:
         if not self.sam.exists():

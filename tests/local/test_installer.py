@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def test_a_build_is_for_this_python_and_is_made_once(builder: Builder) -> None:
     (call,) = calls(builder)
     assert call["arguments"][0] == "build"
     assert call["arguments"][-1] == f"Runtime={RUNTIME}"
+
+
+def test_two_that_want_the_same_build_at_once_get_the_one_that_was_made(builder: Builder) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda one: one.build(), [builder, builder])
+    assert first == second
+    assert len(calls(builder)) == 1
 
 
 @pytest.mark.parametrize("changed", ["template.yaml", "macro/code.py", "macro/new.py"])
