@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from replication.errors import NotSettled
-from replication.register import WORKER
+from replication.register import WORKER, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,7 +98,11 @@ class Settling:
     def _explained(self, under_way: Sequence[Registered], late_at: float | None) -> str:
         reasons = list(self._reasons)
         if under_way and not reasons:
-            reasons.append(f"{len(under_way)} invocations that write have not ended.")
+            put_off = sum(one.standing is Standing.PUT_OFF for one in under_way)
+            reasons.append(
+                "Not all that writes the other table has ended: invocations under way: "
+                f"{len(under_way) - put_off}; batches put off that have not come again: {put_off}."
+            )
         if late_at is not None and late_at > self.marked_at and not reasons:
             reasons.append(f"The mirror is more than {self.lag_limit:.0f} s behind.")
         told = " ".join(reasons) or f"There was no while of {self.settle:.0f} s in which all was well."

@@ -108,9 +108,10 @@ def test_a_batch_that_fails_is_named() -> None:
         settling().done(sight(240, work=[failed]))
 
 
-def test_an_invocation_that_does_not_end_is_named() -> None:
-    with pytest.raises(NotSettled, match="1 invocations that write have not ended"):
-        settling().done(sight(240, work=[batch(-10)]))
+def test_what_does_not_end_is_named() -> None:
+    put_off = [batch(-10, standing=Standing.PUT_OFF)] * 2
+    with pytest.raises(NotSettled, match="invocations under way: 1; batches put off that have not come again: 2"):
+        settling().done(sight(240, work=[batch(-10), *put_off]))
 
 
 def test_a_failure_since_the_last_comparison_is_not_waited_for() -> None:
