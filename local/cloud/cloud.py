@@ -85,7 +85,7 @@ class Cloud:
             )
         try:
             self._wait_until_ready()
-        except BaseException:
+        except BaseException:  # an interrupt too: nobody else would stop the process
             self._stop()
             raise
         return self

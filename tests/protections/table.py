@@ -104,13 +104,13 @@ WHO_MAY_ACT = (
 )
 
 THE_REGISTER = (
-    _one("owner_read, registers_first", f"{DATA}/test_mirror.py::TestTurns::"
+    _one("owner_read, registers_first", f"{DATA}/test_mirror_beside_turns.py::TestTurns::"
          "test_the_turn_changes_the_owner_just_before_the_registration", "mirror.py",
          "            pair = self._again(pair.pair_id, born)\n        except", "            pass\n        except"),
     _one("echoes_end", f"{DATA}/test_mirror.py::TestWhatIsWritten::"
          "test_an_echo_from_before_the_look_that_made_the_twin_the_owner_is_not_mirrored_back", "mirror.py",
          "held, _newer(batch, pair), records", "held, batch, records"),
-    _one("registers_put_off", f"{DATA}/test_mirror.py::TestTurns::"
+    _one("registers_put_off", f"{DATA}/test_mirror_beside_turns.py::TestTurns::"
          "test_a_turn_has_closed_the_table_then_the_batch_is_put_off_and_stays_registered", "mirror.py",
          "        if pair.closed_to_replicator:\n            self._register.put_off(held)",
          "        if pair.closed_to_replicator:\n            self._register.end(held)"),
@@ -150,7 +150,7 @@ EVIDENCE = (
          "pair.py", "            and found.started_at > (self.failed_at or 0)\n", ""),
     _one("failure_undoes", f"{CONTROL}/test_settling.py::test_a_failure_since_the_last_comparison_is_not_waited_for",
          "settling.py", "if not sight.sound:", "if False:"),
-    _one("compare_from_start", f"{DATA}/test_worker.py::TestJob::test_a_failure_during_the_comparison_voids_it",
+    _one("compare_from_start", f"{DATA}/test_job.py::TestJob::test_a_failure_during_the_comparison_voids_it",
          "population.py", "started_at=result.compared_from", "started_at=now"),
     _one("compare_waits", f"{CONTROL}/test_state.py::TestComparison::"
          "test_counts_when_what_failed_cannot_land_any_more", "pair.py",
@@ -158,7 +158,7 @@ EVIDENCE = (
     _one("damage_looks_back", f"{CONTROL}/test_turn.py::TestWayBack::"
          "test_with_a_mirror_that_stands_still_every_write_comes_along", "settle.py",
          "crew.streams.beginning(turn.owner.stream_arn)", "crew.streams.mark(turn.owner.stream_arn)"),
-    _one("late_found", f"{DATA}/test_mirror.py::TestTurns::"
+    _one("late_found", f"{DATA}/test_mirror_beside_turns.py::TestTurns::"
          "test_a_record_comes_only_after_the_turn_that_it_is_older_than_then_it_is_kept_as_a_stray", "mirror.py",
          "if pair.marked_at:", "if False:"),
     _one("late_found, during the turn", f"{CONTROL}/test_turn.py::TestUndone::"
