@@ -27,6 +27,7 @@ from tests.cli.running import Ran, encrypt_migrate
 
 _numbers = itertools.count(1)
 TRIES, PAUSE = 6, 10.0  # a gate may ask for evidence that comes with time
+LATE = ("wait until it has caught up", "did not settle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +82,27 @@ class Run:
     at_rest: list[tuple[Contents, Contents]] = field(default_factory=list)
 
     def to(self, *stages: str) -> Result:
-        """Deploy one stage after the other; the last one's result."""
-        results = [self.example.deploy(stage) for stage in stages]
+        """Deploy one stage after the other, again where a gate only finds the mirror late: this machine may be busy.
+
+        The last one's result.
+        """
+        results = [self._again(stage, LATE) for stage in stages]
         return results[-1]
 
     def insist(self, stage: str) -> None:
-        """Deploy a stage, again while its gate waits for the mirror: on a busy machine that may be behind."""
+        """Deploy a stage, again whatever its gate asks for."""
+        self._again(stage, ("MigrationGate",))
+
+    def _again(self, stage: str, reasons: tuple[str, ...]) -> Result:
+        """Deploy a stage, and after a while again where that fails for one of these reasons."""
         for _ in range(TRIES - 1):
             try:
-                self.example.deploy(stage)
-                return
+                return self.example.deploy(stage)
             except StackFailed as refusal:
-                if "MigrationGate" not in refusal.reason:
+                if not any(reason in refusal.reason for reason in reasons):
                     raise
             time.sleep(PAUSE)
-        self.example.deploy(stage)
+        return self.example.deploy(stage)
 
     def refused(self, stage: str, body: str | None = None) -> str:
         """Deploy a stage that must fail, roll back, and cost the traffic nothing; the reason."""

@@ -86,7 +86,7 @@ def take(run: Run, leg: Leg, outcome: Outcome) -> None:
 def succeed(run: Run, leg: Leg) -> str:
     """Empty, or the gate's refusal."""
     try:
-        run.to(leg.stage)
+        run.example.deploy(leg.stage)
     except StackFailed as refusal:
         return gates(refusal)
     return ""
@@ -98,7 +98,7 @@ def fail(run: Run, leg: Leg) -> str:
     before = owner(run), run.traffic.service.table()
     run.lab.cloud.order(run.example.name, leg.fault)
     with pytest.raises(StackFailed) as failure:
-        run.to(leg.stage)
+        run.example.deploy(leg.stage)
     assert failure.value.status == "UPDATE_ROLLBACK_COMPLETE", (failure.value.reason, failure.value.events)
     if leg.fault.reason not in failure.value.reason:
         return gates(failure.value)

@@ -171,10 +171,10 @@ class TestCleanup:
     def test_needs_a_record_equal_tables_and_that_nobody_was_refused_lately(self, begin: Begin) -> None:
         run = begin(items=60)
         run.to("replicate", "populate", "cutover")
+        run.wait_for_the_turn()  # which needs the record
         with without_record(run):
             assert "restore the state table" in run.fails("cleanup")
 
-        run.wait_for_the_turn()
         run.lab.slip_in(run.example.the("Users"), STRANGER)
         assert "found the tables different in 1 of" in run.fails("cleanup")
         run.repair()
