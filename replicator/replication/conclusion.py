@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from replication.answer import Verdict
-from replication.errors import Refused, ReplicationError, StaleWorker, TableGone
+from replication.errors import Refused, ReplicationError, StaleOrder, StaleWorker, TableGone
 from replication.evidence import for_cleanup
+from replication.ordered import OVERTAKEN, is_newest
 from replication.pair import Pair, PopulationState
 from replication.request import Stage
 from replication.segments import Mode
@@ -43,7 +44,8 @@ class Ending:
     def concluded(self, job: PopulationJob, conclusion: Conclusion) -> None:
         """All segments are done. For a cleanup the evidence is judged and a backup made.
 
-        Raises Refused when the source may not go; the machine then calls `failed`.
+        Raises Refused when the source may not go, StaleOrder when a later request has come; the machine then calls
+        `failed`.
         """
         if job.mode is Mode.CLEANUP:
             self._clean_up(job)
@@ -78,7 +80,9 @@ class Ending:
 
         Its policy stays: no client can write it until CloudFormation deletes it.
         """
-        pair = self.state.pair(job.pair)
+        pair, request = self.state.pair(job.pair), job.answer.request_id if job.answer else ""
+        if not is_newest(pair, request):  # R8: it began late, and the update has been rolled back
+            raise StaleOrder(OVERTAKEN)
         if pair.turn is not None:
             raise Refused(["A turn of this pair has begun: update the stack again when it has ended."])
         reasons = for_cleanup(pair, self.facts(pair), writers_moved=job.writers_moved)
@@ -91,8 +95,7 @@ class Ending:
             # DynamoDB says so when protection is off already, which a repetition finds.
             if error.response.get("Error", {}).get("Code") != "ValidationException":
                 raise
-        self.state.change(pair.pair_id, Stage=Stage.CLEANUP)
-        self.state.note_pause(pair.pair_id, None)
+        self.state.keep(pair.pair_id, request, Stage=Stage.CLEANUP, Paused=None)
 
     def _back_up(self, pair: Pair) -> None:
         """An on-demand backup of the source under a name that a repetition finds again."""

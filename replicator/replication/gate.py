@@ -25,7 +25,7 @@ from replication.errors import Refused, ReplicationError, RequestError, StaleOrd
 from replication.evidence import for_exports
 from replication.leaving import leave, left_behind
 from replication.machines import PopulationJob
-from replication.order import Order, note_verdict
+from replication.order import Order
 from replication.ordered import OVERTAKEN
 from replication.pair import Ordered, OrderState, Pair, Side
 from replication.policies import rewritten
@@ -194,8 +194,7 @@ class Gate:
     def _stay(self, request: Request, pair: Pair, wanted: GateProperties) -> Verdict:
         """The owner is as the stage wants it: policies are asserted, which is harmless when they are in place."""
         pair = restore(self.crew, pair)
-        self.crew.state.end(pair.pair_id, request.answer.request_id, Stage=wanted.stage)
-        self.crew.state.note_pause(pair.pair_id, None)
+        self.crew.state.end(pair.pair_id, request.answer.request_id, Stage=wanted.stage, Paused=None)
         return Verdict(success=True)
 
     def _require_no_importers(self, wanted: GateProperties) -> None:
@@ -272,10 +271,9 @@ class Gate:
         """A rollback goes on without us: the pair stays as it is, and says why."""
         pair = pair_of(request)
         self.crew.log("A rollback could not be followed.", {"pair": pair, "reason": reason})
-        verdict = Verdict(success=False, reason=reason)
         try:
             if self.arrival.own(request) is not None:
-                note_verdict(self.crew.state, pair, verdict, must_not_fail=True)
+                self.crew.state.pause(pair, request.answer.request_id, reason)
         except ReplicationError as why:  # the record itself is what cannot be used; the reason has been logged
             self.crew.log("The pause could not be noted.", {"pair": pair, "reason": str(why)})
         return Verdict(success=True, reason=reason)

@@ -138,20 +138,6 @@ class Notes(StateTable):
         self._change(pair_id, Update("attribute_exists(#Pair)", append={"Damage": [to_map(damage)]}))
         self.note_failure(pair_id, damage.at)
 
-    def note_pause(self, pair_id: str, reason: str | None) -> None:
-        """Names the state in which a rollback has left the pair; None when it is as it should be again.
-
-        Raises UnknownPair.
-        """
-        self._change(
-            pair_id,
-            Update(
-                "attribute_exists(#Pair)",
-                changes={"Paused": reason} if reason else {},
-                remove=() if reason else ("Paused",),
-            ),
-        )
-
     def change(self, pair_id: str, **changes: Any) -> Pair:
         """Writes attributes of the record on which no race depends (`Stage=2`; None removes). Raises UnknownPair."""
         set_to = {name: value for name, value in changes.items() if value is not None}

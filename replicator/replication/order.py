@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -139,18 +140,19 @@ def _close(crew: Crew, order: Order, pair: Pair, verdict: Verdict) -> None:
         leave(crew, crew.state.claim(pair), order.answer)
         return
     if verdict.success and order.stage is not None:
-        crew.state.change(pair.pair_id, Stage=order.stage)
-    note_verdict(crew.state, pair.pair_id, verdict, must_not_fail=order.must_not_fail)
+        with contextlib.suppress(StaleOrder):  # then nobody listens to what is answered
+            crew.state.keep(pair.pair_id, order.request, Stage=order.stage)
+    note_verdict(crew.state, pair.pair_id, order.request, verdict, must_not_fail=order.must_not_fail)
     _answer(crew, order, verdict)
     crew.state.close(pair.pair_id, order.request)
 
 
-def note_verdict(state: State, pair_id: str, verdict: Verdict, *, must_not_fail: bool) -> None:
+def note_verdict(state: State, pair_id: str, request: str, verdict: Verdict, *, must_not_fail: bool) -> None:
     """Names in the record the state in which a rollback leaves the pair, or that it is in none."""
     if verdict.success:
-        state.note_pause(pair_id, None)
+        state.pause(pair_id, request, None)
     elif must_not_fail:
-        state.note_pause(pair_id, verdict.reason)
+        state.pause(pair_id, request, verdict.reason)
 
 
 def softened(verdict: Verdict, *, must_not_fail: bool) -> Verdict:
@@ -167,7 +169,7 @@ def tell(crew: Crew, pair: Pair, verdict: Verdict) -> None:
     turn = pair.turn
     if turn is None or turn.answered or turn.answer is None:
         return
-    note_verdict(crew.state, pair.pair_id, verdict, must_not_fail=turn.must_not_fail)
+    note_verdict(crew.state, pair.pair_id, turn.request, verdict, must_not_fail=turn.must_not_fail)
     try:
         crew.answers.send(turn.answer, softened(verdict, must_not_fail=turn.must_not_fail))
     except AnswerError as why:

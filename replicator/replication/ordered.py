@@ -27,6 +27,7 @@ What remains is a request that Lambda hands over for the first time after a late
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ from replication.pair import Ordered, OrderState, Pair
 from replication.update import Update
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from replication.errors import ReplicationError
 
 OVERTAKEN = "A later request of the stack has taken the place of this one, so that it changes nothing."
@@ -67,10 +70,16 @@ class Orders(StateTable):
 
     def keep(self, pair_id: str, request: str, **changes: Any) -> Pair:
         """Writes attributes of the record unless a later request has come; None removes one. Raises StaleOrder."""
-        set_to = {name: value for name, value in changes.items() if value is not None}
         condition = f"attribute_exists(#Pair) AND (attribute_not_exists(#Ordered) OR {_MINE})"
-        update = Update(condition, {":mine": request}, set_to, changes.keys() - set_to.keys())
-        return self._update(pair_id, _overtaken(), update)
+        return self._update(pair_id, _overtaken(), Update(condition, {":mine": request}, *_apart(changes)))
+
+    def pause(self, pair_id: str, request: str, reason: str | None) -> None:
+        """Names the state in which a rollback has left the pair; None when it is as it should be again.
+
+        Where a later request has come, it is not for this one to say.
+        """
+        with contextlib.suppress(StaleOrder):
+            self.keep(pair_id, request, Paused=reason)
 
     def order(self, pair_id: str, ordered: Ordered) -> Pair:
         """The gate has decided on a turn. Raises StaleOrder when another request has come, or this one is decided."""
@@ -87,7 +96,7 @@ class Orders(StateTable):
             Update(
                 f"{_MINE} AND (#Ordered.#State = :deciding OR #Ordered.#State = :state)",
                 {":mine": request, ":deciding": OrderState.DECIDING, ":state": state},
-                changes,
+                *_apart(changes),
             ),
         )
 
@@ -106,10 +115,8 @@ class Orders(StateTable):
 
     def close(self, pair_id: str, request: str) -> None:
         """An order has been answered; where another is the newest by now, it does not matter any more."""
-        try:
+        with contextlib.suppress(StaleOrder):
             self._update(pair_id, _overtaken(), Update(_MINE, {":mine": request}, {"Ordered.State": OrderState.ENDED}))
-        except StaleOrder:
-            return
 
 
 def is_newest(pair: Pair, request: str) -> bool:
@@ -123,10 +130,24 @@ def is_open(pair: Pair, request: str) -> bool:
     return noted is not None and noted.request == request and noted.state in (OrderState.DECIDING, OrderState.WAITING)
 
 
+def is_waiting(pair: Pair, request: str, since: float) -> bool:
+    """Whether a turn was ordered for this request, not longer ago, and has not begun."""
+    noted = pair.ordered
+    return noted is not None and (noted.request, noted.state) == (request, OrderState.WAITING) and noted.at >= since
+
+
 def may_begin(pair: Pair, request: str) -> bool:
     """Whether the order of this request may begin its turn; no turn begins twice, or after its request was answered."""
     noted = pair.ordered
     return noted is None or (noted.request == request and noted.state is OrderState.WAITING)
+
+
+def _apart(changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What is set, and what is removed."""
+    return (
+        {name: value for name, value in changes.items() if value is not None},
+        [name for name, value in changes.items() if value is None],
+    )
 
 
 def _overtaken() -> ReplicationError:

@@ -31,12 +31,14 @@ from typing import TYPE_CHECKING
 from replication.answer import Verdict
 from replication.errors import AlreadyBegun, PolicyConflict, StreamLost, TableError, TurnStopped, Unanswered
 from replication.order import Ended, Order, begin, close_failed, tell
+from replication.ordered import is_waiting
 from replication.recover import recover, undo
 from replication.steps import Steps
 
 if TYPE_CHECKING:
     from replication.crew import Crew
 
+_TRIED_FOR = 900.0  # seconds after its order in which a rollback's turn is begun again; one invocation has as many
 # What ends a turn before step 6 by undoing it. Everything else (a bug, an AWS call that fails for no known reason) ends
 # the invocation, and the state machine calls recover.
 STOPPING = (TurnStopped, TableError, PolicyConflict, StreamLost)
@@ -86,8 +88,11 @@ def recovered(crew: Crew, order: Order, deadline: float, cause: str) -> Ended:
     """Ends what an invocation for this order that failed has left; also when it failed before its turn began.
 
     It may have died while it waited for another turn: that one is not its to end, but its own request wants an answer.
+    A rollback's wants its turn, because the services follow it whatever is answered; so it is tried again for a while.
     """
     pair = crew.state.find(order.pair)
+    if pair is not None and order.must_not_fail and is_waiting(pair, order.request, crew.clock() - _TRIED_FOR):
+        return run(crew, order, deadline)
     if pair is not None and pair.turn is not None and pair.turn.request == order.request:
         ended = resume(crew, order.pair, deadline, cause)
         if ended is not Ended.DONE:

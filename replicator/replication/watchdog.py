@@ -121,7 +121,7 @@ class Watchdog:
         self.log("An order is given up.", {"pair": pair.pair_id, "reason": noted.reason})
         turned = pair.turn is None and pair.owner is noted.to
         verdict = Verdict(success=turned, reason=f"{noted.reason} Update the stack again.")
-        note_verdict(self.state, pair.pair_id, verdict, must_not_fail=noted.must_not_fail)
+        note_verdict(self.state, pair.pair_id, noted.request, verdict, must_not_fail=noted.must_not_fail)
         if noted.answer is not None:
             self._tell(pair, noted.answer, softened(verdict, must_not_fail=noted.must_not_fail))
         self.state.close(pair.pair_id, noted.request)

@@ -81,7 +81,8 @@ class Machines:
             if self.status[name] == "RUNNING":
                 self.status[name] = "SUCCEEDED"
 
-        self.account.timeline.actor(name, execution)
+        late = self.account.faults.happens("execution started late", 0.1)
+        self.account.timeline.actor(name, execution, self.account.timeline.random.uniform(0, 10) if late else 0)
 
     # ---- the turn machine ----
     def _turn(self, order: Order) -> None:

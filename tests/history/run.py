@@ -109,11 +109,14 @@ class Run:
         for stage in self.chance.choice(JOURNEYS):
             if self.chance.random() < 0.2:
                 self.stack.update(stage, fails=True)
+                self.account.sleep(self.chance.uniform(0, 15))
+                self.stack.check()
             if self.chance.random() < 0.2:
                 self.account.split(self.chance.choice([SOURCE, TWIN]))
                 self.faults.counts["shards split"] += 1
             self.stack.insist(stage)
             self.account.sleep(self.chance.uniform(0, 10))
+            self.stack.check()
         if not self.beyond and self.chance.random() < 0.15:  # what is known of a pair goes with it
             self.stack.remove()
         self._come_to_rest()

@@ -62,22 +62,35 @@ class Stack:
         raise NeverDone(f"stage {stage} was never reached")
 
     def update(self, stage: int, *, fails: bool = False) -> bool:
-        """One update: the gate, the copy where there is one, the service; `fails`: then something else fails."""
+        """One update: the gate, the copy where there is one, the service; `fails`: something else does."""
+        account = self.installed.account
         self.status("UPDATE_IN_PROGRESS")
-        done = self._ask("Update", stage) and (stage != Stage.POPULATE or self.stage > stage or self._populate())
+        if fails and account.faults.happens("updates failed while the gate was asked", 0.5):
+            self._send("Update", stage)  # CloudFormation does not wait for the answer any more
+            account.sleep(account.timeline.random.uniform(0, 5))
+            done = False
+        else:
+            done = self._ask("Update", stage) and (stage != Stage.POPULATE or self.stage > stage or self._populate())
         if done:
             self._deploy(stage)
         if done and not fails:
             self.status("UPDATE_COMPLETE")
             self.stage = stage
             return True
-        self.installed.account.faults.counts["updates rolled back"] += 1
+        account.faults.counts["updates rolled back"] += 1
         self.status("UPDATE_ROLLBACK_IN_PROGRESS")
         if not self._ask("Update", self.stage):
             raise NeverDone("a rollback failed at the gate")
         self._deploy(self.stage)
         self.status("UPDATE_ROLLBACK_COMPLETE")
         return False
+
+    def check(self) -> None:
+        """The table that the services are configured with takes the writes, unless the record says why it does not."""
+        pair = self.installed.pair
+        to = pair.turn.to if pair.turn else pair.owner
+        if pair.paused is None and NAMES[to] != self.table_name:
+            raise AssertionError(f"the services name {self.table_name}, and nobody may write it")
 
     def remove(self) -> None:
         """The transform goes: the service first, the gate in the clean-up."""
@@ -130,8 +143,18 @@ class Stack:
 
     # ---- requests ----
     def _ask(self, kind: str, stage: int, resource: str = GATE) -> bool:
-        """A request, and whether it was answered with success in time. It may come twice."""
+        """A request, and whether it was answered with success in time."""
         account, installed = self.installed.account, self.installed
+        request = self._send(kind, stage, resource)
+        until = account.now + _PATIENCE
+        while request not in installed.answered and account.now < until:
+            account.sleep(0.5)
+        answer = installed.answered.get(request)
+        return answer is not None and answer["Status"] == "SUCCESS"
+
+    def _send(self, kind: str, stage: int, resource: str = GATE) -> str:
+        """A request; it may come twice."""
+        account = self.installed.account
         self.requests += 1
         request = f"request-{self.requests}"
         account.timeline.tell(f"asks {request}: {kind} {resource} at stage {stage}")
@@ -140,11 +163,7 @@ class Stack:
         if account.faults.happens("request sent twice", 0.1):
             late = 0.4 if kind == "Delete" else 30  # nothing is left that could know a removal again
             account.timeline.actor(f"gate {request} again", handle, account.timeline.random.uniform(0.1, late))
-        until = account.now + _PATIENCE
-        while request not in installed.answered and account.now < until:
-            account.sleep(0.5)
-        answer = installed.answered.get(request)
-        return answer is not None and answer["Status"] == "SUCCESS"
+        return request
 
     def _handle(self, kind: str, stage: int, request: str, resource: str) -> None:
         """What the gate function's handler does; it may be killed, and then nobody answers."""

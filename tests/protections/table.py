@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CONTROL, DATA = "tests/replicator/control", "tests/replicator/data"
+ORDERED = f"{CONTROL}/test_ordered.py"
 STORY = f"{CONTROL}/test_protections.py::test_with_all_protections_nothing_is_lost"
 
 
@@ -103,6 +104,45 @@ WHO_MAY_ACT = (
          '"#Token = :token AND (#Epoch = :was AND (#Turn.#Phase = :looked OR #Turn.#Phase <> :looked) "'),
 )
 
+THE_NEWEST_REQUEST = (
+    Protection("newest_request: begins", f"{ORDERED}::TestForwardThenRollback::"
+               "test_ordered_then_the_rollback_stays_then_the_execution_begins", (
+        Edit("ordered.py", "return pair.ordered is None or pair.ordered.request == request", "return True"),
+        Edit("ordered.py",
+             "return noted is None or (noted.request == request and noted.state is OrderState.WAITING)", "return True"),
+        Edit("state.py", '" AND #Ordered.#Request = :request AND #Ordered.#State = :waiting"',
+             '" AND (#Ordered.#Request = :request OR #Ordered.#State = :waiting OR #Token = :was)"'),
+    )),
+    _one("newest_request: decides", f"{ORDERED}::TestForwardThenRollback::"
+         "test_evidence_is_gathered_then_the_rollback_stays_then_the_gate_goes_on", "ordered.py",
+         'f"{_MINE} AND (#Ordered.#State = :deciding OR #Ordered.#State = :state)"',
+         'f"({_MINE} OR #Ordered.#State <> :deciding OR #Ordered.#State = :state)"'),
+    _one("newest_request: notes itself", f"{ORDERED}::TestForwardThenRollback::"
+         "test_the_forward_one_reads_the_record_then_the_rollback_stays_then_the_forward_one_gives_way", "ordered.py",
+         "AND ({was} OR {_MINE}", "AND (attribute_exists(#Pair) OR {was} OR {_MINE}"),
+    _one("newest_request: the status is read behind the record", f"{ORDERED}::TestForwardThenRollback::"
+         "test_the_forward_one_asks_for_the_status_then_the_rollback_stays_then_the_forward_one_gives_way",
+         "arrival.py",
+         "            pair = self.own(request)\n            going_back = self.going_back(request)\n",
+         "            going_back = self.going_back(request)\n            pair = self.own(request)\n"),
+    _one("newest_request: the rollback wins", f"{ORDERED}::TestForwardThenRollback::"
+         "test_the_rollback_reads_the_record_then_the_forward_one_orders_then_the_rollback_is_the_newer", "arrival.py",
+         "                if forward:\n", "                if True:\n"),
+    _one("newest_request: a record that is made", f"{ORDERED}::TestRemoval::"
+         "test_a_record_is_made_then_the_removal_has_found_none_then_the_record_goes", "gate.py",
+         "if not must_not_fail and self.arrival.going_back(request):", "if False:"),
+    _one("newest_request: a rollback's turn is tried again", f"{ORDERED}::TestForwardThenRollback::"
+         "test_the_rollback_waits_for_the_turn_then_its_invocation_dies_then_it_is_tried_again", "turn.py",
+         "order.must_not_fail and is_waiting(", "False and is_waiting("),
+    _one("a dead order is answered", f"{CONTROL}/test_watchdog.py::TestOrders::"
+         "test_one_whose_execution_ended_without_a_word_is_answered_once", "watchdog.py",
+         "        self._end_dead_order(pair, now)\n", ""),
+    _one("a dead order begins no turn", f"{CONTROL}/test_watchdog.py::TestOrders::"
+         "test_its_turn_begins_after_the_record_was_read_then_nothing_is_said", "ordered.py",
+         'f"{_MINE} AND (#Ordered.#State = :waiting OR #Ordered.#State = :state)"',
+         'f"{_MINE} AND (#Ordered.#State = :waiting OR #Ordered.#State <> :state)"'),
+)
+
 THE_REGISTER = (
     _one("owner_read, registers_first", f"{DATA}/test_mirror_beside_turns.py::TestTurns::"
          "test_the_turn_changes_the_owner_just_before_the_registration", "mirror.py",
@@ -183,4 +223,4 @@ THE_COPY = (
 )
 
 # fmt: on
-PROTECTIONS = (*THE_TURN, *WHO_MAY_ACT, *THE_REGISTER, *EVIDENCE, *THE_COPY)
+PROTECTIONS = (*THE_TURN, *WHO_MAY_ACT, *THE_NEWEST_REQUEST, *THE_REGISTER, *EVIDENCE, *THE_COPY)

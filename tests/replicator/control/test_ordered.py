@@ -127,6 +127,25 @@ class TestForwardThenRollback:
         assert stack.machines.turns == []
         is_source(stack)
 
+    def test_the_forward_one_asks_for_the_status_then_the_rollback_stays_then_the_forward_one_gives_way(
+        self, stack: Stack
+    ) -> None:
+        """The status that it is told is out of date when it comes."""
+        found = stack.cloudformation.describe_stacks
+
+        def asked(**request: Any) -> dict[str, Any]:
+            told = found(**request)
+            stack.cloudformation.describe_stacks = found  # type: ignore[method-assign]
+            assert roll_back(stack) == DONE
+            return told
+
+        stack.cloudformation.describe_stacks = asked  # type: ignore[method-assign]
+        verdict = stack.ask("Update", 3, "forward")
+        assert verdict is not None
+        assert (verdict.success, OVERTAKEN in verdict.reason) == (False, True)
+        assert stack.machines.turns == []
+        is_source(stack)
+
     def test_the_rollback_reads_the_record_then_the_forward_one_orders_then_the_rollback_is_the_newer(
         self, stack: Stack
     ) -> None:
@@ -149,6 +168,40 @@ class TestForwardThenRollback:
         release(stack.world.crew, PAIR_ID)
         assert stack.follow() is Ended.RELEASED
         is_source(stack)
+
+    def test_the_rollback_waits_for_the_turn_then_its_invocation_dies_then_it_is_tried_again(
+        self, stack: Stack
+    ) -> None:
+        world = stack.world
+        assert stack.ask("Update", 3, "forward") is None
+        run(world.crew, stack.machines.turns.pop(), world.account.now + 800)
+        assert roll_back(stack) is None
+        back, others = stack.machines.turns.pop(), world.meanwhile
+        held_until = world.account.now + world.waits.hold + 1
+
+        def meanwhile() -> None:
+            others()
+            if world.account.now > held_until:
+                world.account.meanwhile = others
+                release(world.crew, PAIR_ID)
+
+        world.account.meanwhile = meanwhile
+        assert world.recover(back) is Ended.RELEASED
+        is_source(stack)
+        assert world.pair.paused is None
+
+    def test_the_rollback_cannot_be_followed_then_the_forward_turn_ends_then_the_record_still_says_so(
+        self, stack: Stack
+    ) -> None:
+        world = stack.world
+        assert stack.ask("Update", 3, "forward") is None
+        run(world.crew, stack.machines.turns.pop(), world.account.now + 800)
+        assert roll_back(stack) is None
+        world.account.now += 901  # for as long as it is tried again
+        assert world.recover(stack.machines.turns.pop()) is Ended.DONE
+        assert (told(stack, "rollback"), world.pair.paused) == ([("SUCCESS", "interrupted")], "interrupted")
+        release(world.crew, PAIR_ID)
+        assert (world.pair.turn, world.pair.owner, world.pair.paused) == (None, Side.TWIN, "interrupted")
 
     def test_it_waits_for_another_turn_then_a_later_request_comes_then_it_gives_way(self) -> None:
         """R7: the way back waits for the cutover to end, and CloudFormation rolls the way back back."""

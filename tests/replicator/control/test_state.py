@@ -232,9 +232,9 @@ class TestNotes:
         assert found.failed_at == 2.0
 
     def test_a_pause_has_a_reason_and_goes_again(self, state: State) -> None:
-        state.note_pause(PAIR_ID, "why")
+        state.pause(PAIR_ID, "request", "why")
         assert state.pair(PAIR_ID).paused == "why"
-        state.note_pause(PAIR_ID, None)
+        state.pause(PAIR_ID, "request", None)
         assert state.pair(PAIR_ID).paused is None
 
     def test_a_change_can_take_an_attribute_away(self, state: State) -> None:
