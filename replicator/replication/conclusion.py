@@ -81,10 +81,10 @@ class Ending:
         Its policy stays: no client can write it until CloudFormation deletes it.
         """
         pair, request = self.state.pair(job.pair), job.answer.request_id if job.answer else ""
-        if not is_newest(pair, request):  # R8: it began late, and the update has been rolled back
-            raise StaleOrder(OVERTAKEN)
         if pair.turn is not None:
             raise Refused(["A turn of this pair has begun: update the stack again when it has ended."])
+        if not is_newest(pair, request):  # R8: it began late, and the update has been rolled back
+            raise StaleOrder(OVERTAKEN)
         reasons = for_cleanup(pair, self.facts(pair), writers_moved=job.writers_moved)
         if reasons:
             raise Refused(reasons)

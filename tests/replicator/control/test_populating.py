@@ -10,7 +10,7 @@ import pytest
 
 from replication.answer import Verdict
 from replication.conclusion import Ending
-from replication.errors import Refused, ReplicationError, RequestError
+from replication.errors import Refused, ReplicationError, RequestError, StaleOrder
 from replication.evidence import Facts
 from replication.machines import PopulationJob
 from replication.pair import PopulationState, Side
@@ -265,6 +265,16 @@ class TestCleanup:
         assert (backups.backups, backups.protected, stack.world.pair.stage) == ({}, True, 3)
         ending(stack, backups).failed(job, "refused 3 calls")
         assert stack.last_answer["Status"] == "FAILED"
+
+    def test_that_begins_after_the_update_was_rolled_back_takes_nothing_away(self) -> None:
+        """The rollback found the pair at cutover and left it there: the source's protection must stay."""
+        stack, job = self.ready()
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        assert stack.ask("Update", 3, "rollback") == DONE
+        backups = Backups()
+        with pytest.raises(StaleOrder):
+            ending(stack, backups).concluded(job, conclusion(mode=Mode.CLEANUP))
+        assert (stack.world.pair.stage, backups.protected, backups.backups) == (3, True, {})
 
     def test_is_refused_when_a_turn_has_begun_meanwhile(self) -> None:
         stack, job = self.ready()
