@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from replication.answer import Verdict
 from replication.codec import to_map
-from replication.errors import Refused, ReplicationError, RequestError, StaleWorker
+from replication.errors import Refused, ReplicationError, RequestError, StaleOrder, StaleWorker
 from replication.machines import PopulationJob
+from replication.ordered import OVERTAKEN
 from replication.pair import Answer, Pair, Population, PopulationState
 from replication.request import Kind, PopulationProperties, Request, read_population
 from replication.segments import Mode
@@ -58,10 +59,15 @@ class Populating:
         if running is not None and answer is not None:
             state.note_population(pair.pair_id, running.execution, Answer=to_map(answer), Answered=False)
         elif running is None:
-            self._begin(pair, f"populate-{request.answer.request_id}", answer)
+            self._begin(pair, request, answer)
         return None if wait else Verdict(success=True, reason="The copy goes on after the rollback.")
 
-    def _begin(self, pair: Pair, job: str, answer: Answer | None) -> None:
+    def _begin(self, pair: Pair, request: Request, answer: Answer | None) -> None:
+        """Raises StaleOrder when the stack has begun to roll back while this waited: its Delete found nothing to stop.
+
+        A Delete that comes later finds what has been noted here; an execution that starts behind it copies nothing.
+        """
+        job = f"populate-{request.answer.request_id}"
         population = Population(
             execution=job,
             epoch=pair.epoch,
@@ -73,6 +79,9 @@ class Populating:
         )
         # Noted first: an execution that nobody knows of would be taken for one that was stopped.
         self.crew.state.start_population(pair, population)
+        if answer is not None and rolling_back(self.stacks.status(request.answer.stack_id)):
+            self._note_stopped(pair.pair_id, job)
+            raise StaleOrder(OVERTAKEN)
         self.machines.population(PopulationJob(pair.pair_id, job, Mode.POPULATE, answer))
 
     def _at_rest(self, pair_id: str) -> Pair:
@@ -101,10 +110,11 @@ class Populating:
         found = pair.population if pair and pair.stack_id == request.answer.stack_id else None
         if found is not None and found.state is PopulationState.RUNNING:
             try:
-                self.crew.state.note_population(
-                    pair_id, found.execution, State=PopulationState.STOPPED, FinishedAt=self.crew.clock()
-                )
+                self._note_stopped(pair_id, found.execution)
             except StaleWorker:  # another one has begun meanwhile: it is not ours to stop
                 return Verdict(success=True)
             self.machines.stop_population(found.execution)
         return Verdict(success=True)
+
+    def _note_stopped(self, pair_id: str, job: str) -> None:
+        self.crew.state.note_population(pair_id, job, State=PopulationState.STOPPED, FinishedAt=self.crew.clock())

@@ -134,6 +134,41 @@ class TestStart:
         with pytest.raises(Refused, match="still under way"):
             stack.populating.handle(request("Create"))
 
+    def test_it_waits_for_a_turn_then_the_rollback_removes_it_then_it_starts_nothing(self, stack: Stack) -> None:
+        begin_turn(stack, Side.TWIN)
+        began = stack.world.account.now
+
+        def meanwhile() -> None:
+            if stack.world.account.now > began + 10:
+                stack.world.account.meanwhile = lambda: None
+                stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+                assert stack.populating.handle(request("Delete", "rollback")) == DONE
+                stack.world.state.end_turn(PAIR_ID, stack.world.pair.token)
+
+        stack.world.account.meanwhile = meanwhile
+        with pytest.raises(StaleOrder):
+            stack.populating.handle(request("Create"))
+        found = stack.world.pair.population
+        assert found is not None
+        assert (found.state, stack.machines.jobs) == (PopulationState.STOPPED, [])
+
+    def test_it_is_noted_then_the_rollback_removes_it_then_the_execution_that_is_started_stays_stopped(
+        self, stack: Stack
+    ) -> None:
+        """What the workers do then is in test_worker.py: they look at the record before each page."""
+        start = stack.machines.population
+
+        def late(job: PopulationJob) -> None:
+            stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+            assert stack.populating.handle(request("Delete", "rollback")) == DONE
+            start(job)
+
+        stack.machines.population = late  # type: ignore[method-assign]
+        stack.populating.handle(request("Create"))
+        found = stack.world.pair.population
+        assert found is not None
+        assert found.state is PopulationState.STOPPED
+
     def test_of_another_stacks_pair_is_refused(self, stack: Stack) -> None:
         stack.world.state.change(PAIR_ID, StackId="arn:aws:cloudformation:us-east-1:1:stack/other/guid")
         with pytest.raises(RequestError, match="migration of another stack"):
