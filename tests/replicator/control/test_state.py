@@ -10,10 +10,20 @@ import pytest
 from moto import mock_aws
 
 from replication.codec import pack_item, unpack_item
-from replication.errors import NotUnderstood, RequestError, StaleTurn, StaleWorker, UnknownPair, UnknownStream
+from replication.errors import (
+    NotUnderstood,
+    RequestError,
+    StaleOrder,
+    StaleTurn,
+    StaleWorker,
+    UnknownPair,
+    UnknownStream,
+)
 from replication.pair import (
     Comparison,
     Damage,
+    Ordered,
+    OrderState,
     Pair,
     Phase,
     Placed,
@@ -212,6 +222,75 @@ class TestTurns:
         state.begin_turn(state.pair(PAIR_ID), turn())
         ended = state.end_turn(PAIR_ID, 1, Stage=3)
         assert (ended.turn, ended.stage) == (None, 3)
+
+
+def asked(request: str = "request", state: OrderState = OrderState.DECIDING) -> Ordered:
+    return Ordered(request, 10.0, state, Side.TWIN)
+
+
+class TestRequests:
+    def test_the_newest_is_kept_and_what_it_writes_may_be_repeated_when_its_answer_was_lost(self, state: State) -> None:
+        found = state.pair(PAIR_ID)
+        waiting = asked(state=OrderState.WAITING)
+        writes: tuple[Callable[[], Pair], ...] = (
+            lambda: state.come(found, asked()),
+            lambda: state.keep(PAIR_ID, "request", WriteRate=7, Paused=None),
+            lambda: state.order(PAIR_ID, waiting),
+            lambda: state.give_up(found, waiting, "dead"),
+        )
+        for write in writes:
+            assert write() == write()
+        noted = state.pair(PAIR_ID)
+        assert noted.ordered == replace(waiting, state=OrderState.GIVEN_UP, reason="dead")
+        assert (noted.answered, noted.write_rate) == (("request",), 7)
+
+    def test_what_was_decided_by_the_gate_may_be_repeated_too(self, state: State) -> None:
+        state.come(state.pair(PAIR_ID), asked())
+        assert state.end(PAIR_ID, "request", Stage=3) == state.end(PAIR_ID, "request", Stage=3)
+
+    def test_one_that_has_read_the_record_before_another_came_is_not_noted(self, state: State) -> None:
+        for another in ("first", "second"):  # a record without a request, and one with
+            found = state.pair(PAIR_ID)
+            state.come(found, asked(another))
+            with pytest.raises(StaleOrder):
+                state.come(found, asked("late"))
+
+    def test_whoever_was_overtaken_writes_nothing_any_more(self, state: State) -> None:
+        found = state.come(state.pair(PAIR_ID), asked("old"))
+        newest = state.come(found, asked("new"))
+        old = asked("old", OrderState.WAITING)
+        writes: tuple[Callable[[], Any], ...] = (
+            lambda: state.keep(PAIR_ID, "old", Stage=3),
+            lambda: state.order(PAIR_ID, old),
+            lambda: state.end(PAIR_ID, "old", Stage=3),
+            lambda: state.give_up(found, old, "dead"),
+        )
+        for write in writes:
+            with pytest.raises(StaleOrder):
+                write()
+        state.pause(PAIR_ID, "old", "why")
+        state.close(PAIR_ID, "old")
+        assert state.pair(PAIR_ID) == newest
+
+    def test_a_turn_begins_for_the_order_that_is_noted_and_once(self, state: State) -> None:
+        found = state.come(state.pair(PAIR_ID), asked())
+        with pytest.raises(StaleTurn):
+            state.begin_turn(found, turn())  # it is not ordered yet
+        found = state.order(PAIR_ID, asked(state=OrderState.WAITING))
+        with pytest.raises(StaleTurn):
+            state.begin_turn(found, turn(request="other"))
+        begun = state.begin_turn(found, turn())
+        assert begun.ordered is not None
+        assert begun.ordered.state is OrderState.ENDED
+        with pytest.raises(StaleTurn):
+            state.begin_turn(state.end_turn(PAIR_ID, 1), turn(2))
+
+    def test_no_request_is_noted_of_a_pair_that_is_gone(self, state: State) -> None:
+        found = state.pair(PAIR_ID)
+        state.remove(found)
+        with pytest.raises(StaleOrder):
+            state.come(found, asked())
+        assert state.find(PAIR_ID) is None
 
 
 class TestNotes:
