@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replication.errors import NotCopied, NotEmpty
+from replication.errors import NotCopied, NotEmpty, TableError
 from replication.values import Write, digest, equal, identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from replication.ahead import Ahead
     from replication.tables import Tables
     from replication.values import Item
 
@@ -28,21 +29,39 @@ class Look:
         self._reader = reader
         self._writer = writer
 
-    def copy(self, owner: str, other: str, keys: Sequence[Item], deadline: float, alive: Callable[[], None]) -> None:
+    def read_ahead(self, owner: str, ahead: Ahead, deadline: float) -> bool:
+        """Reads the next keys of the sealed owner; False when there are no more. What cannot be read now is left to
+        the look."""
+        keys = ahead.due(_CHUNK)
+        if not keys:
+            return False
+        try:
+            ahead.note(keys, self._reader.get(owner, keys, deadline, consistent=True))
+        except TableError:
+            ahead.stop()
+        return True
+
+    def copy(
+        self, owner: str, other: str, keys: Sequence[Item], ahead: Ahead, deadline: float, alive: Callable[[], None]
+    ) -> None:
         """Makes the other table hold of these keys what the owner holds; calls `alive` between chunks.
 
         What it holds already, because the mirror was in time, is not written again: reading takes a fraction of the
-        time and of the capacity. Nobody else writes either table now, so that it still holds it in the end.
+        time and of the capacity. Nobody else writes either table now, so that it still holds it in the end. Of the
+        owner only those keys are read of which it is not known `ahead` that both hold the same.
 
         Raises Unanswered, NotCopied, and a TableError when a table cannot be read.
         """
         # A key may have been read and have failed; a batch must not name it twice.
-        keys = list({identity(key): key for key in keys}.values())
-        for at in range(0, len(keys), _CHUNK):
-            chunk = keys[at : at + _CHUNK]
-            held, there = (self._reader.get(table, chunk, deadline, consistent=True) for table in (owner, other))
-            named = [(key, identity(key)) for key in chunk]
-            due = [Write(key, held.get(name)) for key, name in named if not equal(held.get(name), there.get(name))]
+        named = list({identity(key): key for key in keys}.items())
+        for at in range(0, len(named), _CHUNK):
+            chunk = dict(named[at : at + _CHUNK])
+            there = self._reader.get(other, list(chunk.values()), deadline, consistent=True)
+            unsure = {name: key for name, key in chunk.items() if not ahead.matches(name, there.get(name))}
+            held = self._reader.get(owner, list(unsure.values()), deadline, consistent=True)
+            due = [
+                Write(key, held.get(name)) for name, key in unsure.items() if not equal(held.get(name), there.get(name))
+            ]
             failures = self._writer.write(other, due, deadline)
             if failures:
                 which = ", ".join(digest(failure.write.key) for failure in failures[:5])

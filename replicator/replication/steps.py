@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from replication.ahead import Ahead
 from replication.errors import AccessRefused, NotSettled, NotSpread, OutOfTime, Throttled
 from replication.pair import Pair, Phase, Side, Turn
 from replication.policies import Mode
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from replication.crew import Crew
+    from replication.look import Look
     from replication.register import Registered
     from replication.stream import Reader
     from replication.values import Item
@@ -45,6 +47,7 @@ class Steps:
         self._renewed_at = self.crew.clock()
         self.marked_at = self.looked_at = 0.0
         self.failed: list[Registered] = []
+        self.ahead = Ahead()
 
     # ------------------------------------------------------------------ 1
     def mark(self) -> Reader:
@@ -109,16 +112,27 @@ class Steps:
         self.enter(Phase.FENCING, FencedBy=self.turn.token)
         self._place(self.turn.to, Mode.FENCED)
         began = crew.clock()
+        self.ahead, look = Ahead(reader.keys.values()), crew.look(self.turn.token)
         while not (
             crew.clock() - began >= crew.waits.spread
             and crew.probes.replicator(self.other.name) is Outcome.REFUSED
             and crew.probes.look(self.other.name, self.turn.token) is Outcome.ALLOWED
             and not self._still_writing(began)
         ):
-            reader.read()
+            self.ahead.forget(reader.read().records)
             self._give_up_after(began, f"{self.other.name} could not be closed to the mirror")
-            self.pause()
+            self._read_ahead(look)
         self.enter(Phase.FENCED)
+
+    def _read_ahead(self, look: Look) -> None:
+        """A pause, in which the sealed owner is read: nobody can change it any more. The other table is not, because
+        what the mirror has sent may still change that (R2)."""
+        crew = self.crew
+        self.alive()
+        until = crew.clock() + crew.waits.poll
+        while crew.clock() < until and look.read_ahead(self.owner.name, self.ahead, until + crew.waits.spread):
+            self.alive()
+        crew.sleep(max(0.0, until - crew.clock()))
 
     def _still_writing(self, since: float) -> bool:
         """Whether an invocation that began before the fence is not over: it may not have seen the fence (R2)."""
@@ -140,7 +154,8 @@ class Steps:
         if self.turn.must_be_empty:
             self._require_empty(crew.waits.poll)
         keys: list[Item] = [*reader.keys.values(), *(key for batch in self.failed for key in batch.keys)]
-        crew.look(self.turn.token).copy(self.owner.name, self.other.name, keys, self.deadline, self.alive)
+        look = crew.look(self.turn.token)
+        look.copy(self.owner.name, self.other.name, keys, self.ahead, self.deadline, self.alive)
         for batch in self.failed:
             crew.register.forget_attempt(batch)
         self.looked_at = crew.clock()
@@ -206,6 +221,7 @@ class Steps:
         """One round over every shard, new ones included; whether there was nothing left to read."""
         self.alive()
         found = reader.read(all_shards=True)
+        self.ahead.forget(found.records)
         if found.complete and not found.records:
             return True
         self.crew.sleep(self.crew.waits.reading)

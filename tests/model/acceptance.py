@@ -85,7 +85,7 @@ def _other(name: str) -> str:
     return NAME[1 - NAME.index(name)]
 
 
-_UNSEEN = ("looks", "refuses the turn", "another revision", "the zombie dies", "compare")
+_UNSEEN = ("reads ahead", "looks", "refuses the turn", "another revision", "the zombie dies", "compare")
 _RECORDED = {
     "does not settle in time: reads all of the stream": "settled",
     "holds": "released",

@@ -16,6 +16,7 @@ class Protocol:
     fence: bool = True  # the other table is closed to the replicator by a change of its own, before the look
     drain: bool = True  # no invocation that began before the fence is under way when the look begins
     look: bool = True  # every key written since the mark is copied from the sealed owner
+    read_again: bool = True  # what was read ahead of the look counts no more once a newer record of the key has come
     answered: bool = True  # a write of the look that got no answer is not sent again: the turn is undone
     open_refuses_ours: bool = True  # a table that clients write is closed to the replicator and to workers
     hold: bool = True  # the old owner stays closed to everybody until its stream has been read for strays

@@ -21,10 +21,12 @@ def write(world: World, at: int, image: int) -> World:
     if value == world.value[at]:
         return world
     turn = world.turn
+    known = turn is not None and turn.mine == at and turn.reads
     return world._replace(
         value=put(world.value, at, value),
         log=put(world.log, at, (*world.log[at], image)),
-        touched=world.touched or (turn is not None and turn.mine == at and turn.reads),
+        touched=world.touched or known,
+        turn=turn._replace(ahead=None) if turn is not None and known else turn,
     )
 
 

@@ -8,8 +8,8 @@ A process stands at the step that it takes next:
     sealing     wait until it has spread, then record `sealed`
     sealed      record `fencing`
     fence       put the other table's policy
-    fencing     wait until it has spread, then record `fenced`
-    look        read the stream to its end, and what the owner holds
+    fencing     read ahead what the owner holds; wait until it has spread, then record `fenced`
+    look        read the stream to its end, and what the owner holds, unless the other holds what was read ahead
     copy        write it to the other table, unless it is what that one holds
     copied      record `looked`
     looked      record `owned` and the new owner
@@ -140,6 +140,10 @@ class Program:
         yield "records fencing", world, process._replace(at="fence" if self.protocol.fence else "look")
 
     def _fencing(self, world: World, process: Process) -> Iterator[Taken]:
+        value = world.value[process.mine]
+        if world.touched and (process.ahead, process.held) == (None, None):
+            kept = process._replace(ahead=value) if self.protocol.read_again else process._replace(held=value)
+            yield f"reads ahead: {NAME[process.mine]} holds {value}", world, kept
         if world.lane[process.mine] <= 0 or not self.protocol.drain:
             for label, after in self._spread(world, 1 - process.mine, self.bounds.late_replicator):
                 yield label, after, process._replace(at="look")
@@ -154,13 +158,18 @@ class Program:
             yield f"{NAME[at]} seems to have spread", world._replace(patience=world.patience - 1)
 
     def _look(self, world: World, process: Process) -> Iterator[Taken]:
-        looked = process._replace(at="copied")
+        looked = process._replace(at="copied", ahead=None)
         if not self.protocol.look:
             yield "does not look", world, looked
             return
         if world.touched or process.fence == FENCED_BEFORE:  # a zombie keeps the keys that it has read
+            mine, other = NAME[process.mine], NAME[1 - process.mine]
+            ahead = process.ahead if self.protocol.read_again else process.held
             value = world.value[process.mine]
-            yield f"looks: {NAME[process.mine]} holds {value}", world, process._replace(at="copy", held=value)
+            if ahead is not None and ahead == world.value[1 - process.mine]:
+                yield f"looks: {other} holds what was read ahead", world, looked
+            else:
+                yield f"looks: {mine} holds {value}", world, process._replace(at="copy", ahead=None, held=value)
             if self.bounds.late_stream and world.patience:
                 yield "looks: sees nothing yet", world._replace(patience=world.patience - 1), looked
         else:
@@ -188,7 +197,8 @@ class Program:
         owned = world._replace(owner=other, touched=False)
         if self.protocol.echoes_end and world.lane[other] <= 0:  # all that is on its stream now will be skipped
             owned = owned._replace(log=put(world.log, other, ()), lane=put(world.lane, other, IDLE))
-        if self.bounds.beyond and world.value[other] != world.last:
+        # What the turn has not seen the hold will find. What it has seen is behind the place where the hold reads on.
+        if self.bounds.beyond and world.value[other] != world.last and process.held is None:
             owned = owned._replace(stray=LOST, last=world.value[other])
         then = "open" if self.protocol.open_then_release else "release at once"
         yield f"records the owner {NAME[other]}", owned, process._replace(at=then)

@@ -66,6 +66,7 @@ VARIANTS = (
     Variant("fence", PLAIN, LOST),
     Variant("drain", LATE_REPLICATOR, LOST),
     Variant("look", PLAIN, LOST),
+    Variant("read_again", LATE_CLIENTS, LOST),
     Variant("answered", PLAIN, LOST),
     Variant("open_refuses_ours", DEATHS, LOST),
     Variant("hold", LATE_CLIENTS, UNKNOWN),

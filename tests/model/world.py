@@ -39,6 +39,7 @@ class Process(NamedTuple):
     at: str  # the step that it takes next, see turn.py
     mine: int  # the owner when its turn began
     fence: str = FENCED  # the fence that lets its token through
+    ahead: int | None = None  # what the owner holds, read ahead of the look; a newer record takes it away
     held: int | None = None  # what the look has read and not written yet
     revision: str | None = None  # of the policy that it is to change, from before it last proved its token
 

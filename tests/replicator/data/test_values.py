@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replication.errors import PoisonRecord
-from replication.values import digest, equal, from_event, identity, wire_size
+from replication.values import digest, equal, fingerprint, from_event, identity, wire_size
 from tests.replicator.data.engine import as_event
 from tests.replicator.data.strategies import items, numbers_alike
 
@@ -131,6 +131,27 @@ class TestDigest:
     def test_numbers_share_a_digest_when_they_are_equal(self, one: int, other: int) -> None:
         same = digest({"n": {"N": str(one)}}) == digest({"n": {"N": str(Decimal(other))}})
         assert same == (one == other)
+
+
+class TestFingerprint:
+    @given(items(), items())
+    def test_is_shared_by_no_items_that_differ(self, one: dict[str, Any], other: dict[str, Any]) -> None:
+        assert fingerprint(one) != fingerprint(other) or equal(one, other)
+
+    @given(items())
+    def test_does_not_depend_on_the_order_of_attributes(self, item: dict[str, Any]) -> None:
+        turned = dict(reversed(item.items()))
+        assert fingerprint({"m": {"M": item}}) == fingerprint({"m": {"M": turned}})
+
+    @pytest.mark.parametrize("item", [{}, {"v": {"S": "00"}}, {"v": {"BS": [b"0", b"1"]}}, {"v": {"NULL": True}}])
+    def test_tells_apart_what_looks_alike(self, item: dict[str, Any]) -> None:
+        others: list[dict[str, Any] | None] = [
+            None,
+            {"v": {"B": b"\x00"}},
+            {"v": {"BS": [b"01"]}},
+            {"v": {"S": "null"}},
+        ]
+        assert fingerprint(item) not in {fingerprint(other) for other in others}
 
 
 PUT_ITEM = Session().get_service_model("dynamodb").operation_model("PutItem")
