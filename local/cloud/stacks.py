@@ -145,18 +145,22 @@ def _create_change_set(client: Any, name: str, body: str, given: "Mapping[str, s
     declared = {entry["ParameterKey"] for entry in client.get_template_summary(TemplateBody=body)["Parameters"]}
     parameters: list[Any] = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
     parameters += [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept & declared - set(given))]
+    change_set = f"deploy-{uuid.uuid4()}"
     try:
-        created = client.create_change_set(
+        client.create_change_set(
             StackName=name,
-            ChangeSetName=f"deploy-{uuid.uuid4()}",
+            ChangeSetName=change_set,
             ChangeSetType="UPDATE" if there else "CREATE",
             TemplateBody=body,
             Parameters=parameters,
             Capabilities=CAPABILITIES,
         )
+    except client.exceptions.AlreadyExistsException as error:
+        if change_set not in str(error):
+            raise StackFailed(error.response["Error"]["Message"]) from error
+        # Nobody else gives this name: the answer was lost, and the SDK has asked again.
     except ClientError as error:
         raise StackFailed(error.response["Error"]["Message"]) from error
-    change_set: str = created["Id"]
     return change_set
 
 

@@ -69,6 +69,25 @@ class TestDeploy:
         value = lab.client("ssm").get_parameter(Name=_physical(lab, "app", "One"))["Parameter"]["Value"]
         assert value == "1"
 
+    def test_a_change_set_whose_answer_was_lost_is_found_by_the_repetition(self, lab: Lab) -> None:
+        class Repeating:
+            """An SDK that waits in vain for the answer, and asks again."""
+
+            def client(self, service: str) -> Any:
+                client = lab.client(service)
+                once = client.create_change_set
+
+                def twice(**request: Any) -> Any:
+                    once(**request)
+                    return once(**request)
+
+                client.create_change_set = twice
+                return client
+
+        cloud: Any = Repeating()
+        assert stacks.deploy(cloud, "app", body({"One": parameter("1")})).status == "CREATE_COMPLETE"
+        assert stacks.deploy(cloud, "app", body({"One": parameter("2")})).status == "UPDATE_COMPLETE"
+
     def test_tells_the_changes_before_it_makes_them(self, lab: Lab) -> None:
         told: list[Any] = []
         stacks.deploy(lab.account, "app", body({"One": parameter("1")}), on_changes=told.append)
