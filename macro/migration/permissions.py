@@ -30,7 +30,10 @@ def is_statement(value: dict[str, Any]) -> bool:
 def statement(walk: Walk, value: dict[str, Any]) -> dict[str, Any]:
     """A policy statement, its resources and conditions for both tables."""
     changed = {}
+    named = walk.names.names
     for key, member in value.items():
+        if not named and member.__class__ is str:
+            continue  # a text by itself refers to nothing
         if key in ("Resource", "NotResource"):
             new = both(walk, member)
         elif key == "Condition":

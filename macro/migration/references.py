@@ -31,6 +31,8 @@ Places = Mapping[str, Union["Places", Handler]]
 
 NOWHERE: Places = {}
 
+_PLAIN = frozenset((str, int, bool, type(None)))
+
 _EXPANDING = (Rule.DATA, Rule.LATE)
 """The rules under which a statement speaks of what either table may be used for; else it is one table's own."""
 
@@ -82,8 +84,8 @@ class Walk:
             place = (places.get(key) or places.get("*", NOWHERE)) if places else NOWHERE
             if callable(place):
                 new = place(self, member, rule)
-            elif member.__class__ is str and not named:
-                new = member  # most members are texts, and a text by itself refers to nothing
+            elif not named and member.__class__ in _PLAIN:
+                continue  # most members are texts, and a text by itself refers to nothing
             else:
                 new = self.rewrite(member, rule, place)
                 if named and new is member:
@@ -94,9 +96,10 @@ class Walk:
         return value if changed is None else changed
 
     def _items(self, value: list[Any], rule: Rule, places: Places) -> list[Any]:
+        named = self.names.names
         changed: list[Any] | None = None
         for index, item in enumerate(value):
-            if item.__class__ is str and not self.names.names:
+            if not named and item.__class__ in _PLAIN:
                 continue
             new = self.rewrite(item, rule, places)
             if new is not item:
@@ -127,6 +130,8 @@ class Walk:
 
     def _with_names(self, value: Any, rule: Rule) -> Any:
         """A text with the twin's name in the ARNs that name the source by its name."""
+        if not self.names.names:
+            return value
         new = value
         for found, pattern in self.names.in_text(value, in_statement=rule is Rule.TWIN):
             if self.name(found.table, "", rule) != found.table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from migration.companions import companions
@@ -79,8 +79,8 @@ class Resources:
                 found[logical_id] = self._any(logical_id, resource)
         return found
 
-    def _walk(self) -> Walk:
-        return Walk(self.stage, self.moves, self.names)
+    def _walk(self, condition: Any = None) -> Walk:
+        return Walk(self.stage, self.moves, self.names, condition)
 
     def _any(self, logical_id: str, resource: Any) -> Any:
         if str(logical_id).startswith(LOOP):
@@ -117,7 +117,7 @@ class Resources:
     def _resource(self, logical_id: str, resource: dict[str, Any]) -> dict[str, Any]:
         resource_type = type_of(resource)
         kind = kind_of(resource_type)
-        walk = replace(self._walk(), condition=resource.get("Condition"))
+        walk = self._walk(resource.get("Condition"))
         new = walk.members(resource, kind.rule, kind.places)
         for each in walk.readers:
             self.readers.setdefault(each, []).append(logical_id)

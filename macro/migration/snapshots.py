@@ -69,7 +69,7 @@ def _apis(resource: Any) -> list[str]:
     properties = resource.get("Properties") if is_mapping(resource) else None
     if not is_mapping(properties):
         return []
-    return [each for key in ("RestApiId", "ApiId") for each in mentioned(properties.get(key))]
+    return [each for key in ("RestApiId", "ApiId") if key in properties for each in mentioned(properties[key])]
 
 
 def _property(resource: dict[str, Any], name: str) -> Any:
