@@ -57,10 +57,11 @@ dynamodb-local: .ci/dynamodb-local.xml ## bring DynamoDB Local here, where Java 
 demo: setup ## a table under live traffic goes through all stages, on this machine, without AWS
 	$(BIN)/python -m local.demo
 
-# A file of tests stays in one process: those of tests/e2e share what they have set up.
+# A file of tests stays in one process: those of tests/e2e share what they have set up. They take longest, and have few tests
+# each: in xdist's own order they would come last, and one of them would be waited for.
 .PHONY: test
 test: setup dynamodb-local ## all tests, as many at once as there are cores; PYTEST_ARGS="-k name" for some
-	$(WITH_ENGINE) $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+	$(WITH_ENGINE) $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: setup ## ruff over the code, cfn-lint and SAM over template.yaml
