@@ -102,8 +102,8 @@ class Gate:
         never_granted = pair.stage == 0
         if pair.turn is None and never_granted:
             pair = restore(self.crew, pair)
-        elif pair.turn is None and wanted.owner is Side.TWIN and (reasons := self.crew.evidence(pair)):
-            raise Refused(reasons)
+        elif pair.turn is None and not must_not_fail and wanted.owner is Side.TWIN:  # a rollback's turn waits for it
+            self._require_evidence(pair)
         self._turn(
             Order(
                 pair=pair.pair_id,
@@ -196,6 +196,10 @@ class Gate:
         pair = restore(self.crew, pair)
         self.crew.state.end(pair.pair_id, request.answer.request_id, Stage=wanted.stage, Paused=None)
         return Verdict(success=True)
+
+    def _require_evidence(self, pair: Pair) -> None:
+        if reasons := self.crew.evidence(pair):
+            raise Refused(reasons)
 
     def _require_no_importers(self, wanted: GateProperties) -> None:
         importers = {export: self.stacks.importers(export) for export in wanted.changing_exports}

@@ -47,11 +47,14 @@ def begin(crew: Crew, order: Order) -> Pair | None:
 
     R7: another turn of the pair is waited for, and then everything is decided anew from the record.
     R8: all the while, the order must be the one that the record holds.
+    A rollback cannot be refused, and a turn back that has just been held leaves the mirror late: so evidence that is
+    missing is waited for, as long as for another turn.
     Raises AlreadyBegun when the turn under way is of this very request, StaleOrder when a later request has come: then
     nobody listens for the answer to this one any more, and it is given all the same.
     """
     until = crew.clock() + crew.waits.another_turn
     while True:
+        late = crew.clock() >= until
         pair = crew.state.find(order.pair)
         if pair is None:
             _answer(crew, order, _unknown(order))
@@ -62,29 +65,37 @@ def begin(crew: Crew, order: Order) -> Pair | None:
             _answer_overtaken(crew, order)
             raise StaleOrder(OVERTAKEN)
         if pair.turn is None:
-            if (verdict := _decided(crew, order, pair)) is not None:
+            missing = _missing(crew, order, pair)
+            verdict = _decided(order, pair, [] if order.must_not_fail and not late else missing)
+            if verdict is not None:
                 _close(crew, order, pair, verdict)
                 return None
-            try:
-                return crew.state.begin_turn(pair, _turn(crew, order, pair))
-            except StaleTurn:
-                continue  # somebody was faster, or this was done and its answer lost: look again
-        if crew.clock() >= until:
+            if not missing:
+                try:
+                    return crew.state.begin_turn(pair, _turn(crew, order, pair))
+                except StaleTurn:
+                    continue  # somebody was faster, or this was done and its answer lost: look again
+        elif late:
             reason = f"Another turn of {order.pair} has not ended yet. Wait for it, then update the stack again."
             _close(crew, order, pair, Verdict(success=False, reason=reason))
             return None
         crew.sleep(crew.waits.poll)
 
 
-def _decided(crew: Crew, order: Order, pair: Pair) -> Verdict | None:
+def _missing(crew: Crew, order: Order, pair: Pair) -> list[str]:
+    """The evidence that an order's turn has to wait for."""
+    needs_none = pair.owner is order.to or order.to is Side.SOURCE or order.must_be_empty
+    return [] if needs_none else crew.evidence(pair)
+
+
+def _decided(order: Order, pair: Pair, missing: list[str]) -> Verdict | None:
     """How an order ends without a turn, of a pair that is at rest; None when it is to be turned."""
     if pair.owner is order.to:
         return Verdict(success=True)
     if not may_begin(pair, order.request):
         why = "This request has been turned for before, or was given up. Update the stack again."
         return Verdict(success=False, reason=why)
-    reasons = [] if order.to is Side.SOURCE or order.must_be_empty else crew.evidence(pair)
-    return Verdict(success=False, reason=str(Refused(reasons))) if reasons else None
+    return Verdict(success=False, reason=str(Refused(missing))) if missing else None
 
 
 def close_failed(crew: Crew, order: Order, cause: str) -> None:

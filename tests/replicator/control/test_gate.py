@@ -264,15 +264,36 @@ class TestWayBack:
         assert stack.ask("Update", 2, "back") == DONE
         assert stack.world.pair.paused is None
 
-    def test_of_a_rollback_to_cutover_without_evidence_leaves_a_named_pause(self, stack: Stack) -> None:
+    @staticmethod
+    def rolled_back_to_cutover_with_a_late_mirror(stack: Stack) -> None:
         """The user went back, another resource failed, and CloudFormation wants to be at cutover again."""
         at_stage(stack, 3)
         stack.ask("Update", 2, "back")
         stack.follow()
         stack.world.evidence[:] = ["The mirror is behind."]
         stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
-        verdict = stack.ask("Update", 3, "forward-again")
-        assert verdict == Verdict(success=True, reason="The mirror is behind.")
+        assert stack.ask("Update", 3, "forward-again") is None
+
+    def test_of_a_rollback_to_cutover_waits_for_evidence_that_comes(self, stack: Stack) -> None:
+        """What a turn back has held comes to the mirror late, and the rollback may follow right behind it."""
+        self.rolled_back_to_cutover_with_a_late_mirror(stack)
+        account, evidence = stack.world.account, stack.world.evidence
+        caught_up, others = account.now + 30, account.meanwhile
+
+        def meanwhile() -> None:
+            others()
+            if account.now >= caught_up:
+                evidence.clear()
+
+        account.meanwhile = meanwhile
+        assert stack.follow() is Ended.RELEASED
+        assert (stack.world.pair.owner, stack.world.pair.paused) == (Side.TWIN, None)
+
+    def test_of_a_rollback_to_cutover_without_evidence_leaves_a_named_pause(self, stack: Stack) -> None:
+        self.rolled_back_to_cutover_with_a_late_mirror(stack)
+        assert stack.follow() is Ended.DONE
+        assert stack.last_answer["Status"] == "SUCCESS"
+        assert stack.last_answer["Reason"] == "The mirror is behind."
         assert stack.world.pair.paused == "The mirror is behind."
         assert stack.world.pair.owner is Side.SOURCE
 

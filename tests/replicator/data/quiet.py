@@ -22,9 +22,16 @@ class Quiet:
         return self.found
 
     def begin(
-        self, pair_id: str, lane: str, name: str, invocation: str, deadline: float, oldest_at: float
+        self,
+        pair_id: str,
+        lane: str,
+        name: str,
+        invocation: str,
+        deadline: float,
+        oldest_at: float,
+        life: float | None,
     ) -> tuple[Registered, bool]:
-        return Registered(pair_id, lane, name, Standing.RUNNING, invocation, 0.0, deadline, oldest_at), False
+        return Registered(pair_id, lane, name, Standing.RUNNING, invocation, 0.0, deadline, oldest_at, life), False
 
     def note_progress(self, held: Registered) -> float:
         return 0.0
