@@ -2,7 +2,8 @@
 
 The same event comes from a user who goes back and from CloudFormation rolling back, and it may come twice, late or out
 of order; so the old properties in it say nothing. Forward the gate may refuse, and a refusal changes nothing. In a
-rollback it never refuses: it acts, or it answers SUCCESS and leaves the pair in a state with a name (`Paused`).
+rollback it never refuses: it acts, waiting for evidence that comes with time, or it answers SUCCESS and leaves the pair
+in a state with a name (`Paused`).
 A request notes itself in the record first, and from then on nothing begins that was ordered before it (ordered.py).
 
     stage wants     owner is     what happens
