@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from replication.codec import to_map, unpack_item
 from replication.errors import ReplicationError, StaleTurn, StaleWorker, UnknownPair
 from replication.pair import Comparison, Damage, Pair, Population, PopulationState
-from replication.update import Update
+from replication.update import Update, apart
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -140,10 +140,7 @@ class Notes(StateTable):
 
     def change(self, pair_id: str, **changes: Any) -> Pair:
         """Writes attributes of the record on which no race depends (`Stage=2`; None removes). Raises UnknownPair."""
-        set_to = {name: value for name, value in changes.items() if value is not None}
-        return self._change(
-            pair_id, Update("attribute_exists(#Pair)", changes=set_to, remove=changes.keys() - set_to.keys())
-        )
+        return self._change(pair_id, Update("attribute_exists(#Pair)", {}, *apart(changes)))
 
 
 def item_key(pair_id: str, item: str) -> dict[str, Any]:

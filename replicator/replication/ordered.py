@@ -35,11 +35,9 @@ from replication.codec import to_map
 from replication.errors import StaleOrder
 from replication.notes import StateTable
 from replication.pair import Ordered, OrderState, Pair
-from replication.update import Update
+from replication.update import Update, apart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from replication.errors import ReplicationError
 
 OVERTAKEN = "A later request of the stack has taken the place of this one, so that it changes nothing."
@@ -71,7 +69,7 @@ class Orders(StateTable):
     def keep(self, pair_id: str, request: str, **changes: Any) -> Pair:
         """Writes attributes of the record unless a later request has come; None removes one. Raises StaleOrder."""
         condition = f"attribute_exists(#Pair) AND (attribute_not_exists(#Ordered) OR {_MINE})"
-        return self._update(pair_id, _overtaken(), Update(condition, {":mine": request}, *_apart(changes)))
+        return self._update(pair_id, _overtaken(), Update(condition, {":mine": request}, *apart(changes)))
 
     def pause(self, pair_id: str, request: str, reason: str | None) -> None:
         """Names the state in which a rollback has left the pair; None when it is as it should be again.
@@ -96,7 +94,7 @@ class Orders(StateTable):
             Update(
                 f"{_MINE} AND (#Ordered.#State = :deciding OR #Ordered.#State = :state)",
                 {":mine": request, ":deciding": OrderState.DECIDING, ":state": state},
-                *_apart(changes),
+                *apart(changes),
             ),
         )
 
@@ -140,14 +138,6 @@ def may_begin(pair: Pair, request: str) -> bool:
     """Whether the order of this request may begin its turn; no turn begins twice, or after its request was answered."""
     noted = pair.ordered
     return noted is None or (noted.request == request and noted.state is OrderState.WAITING)
-
-
-def _apart(changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What is set, and what is removed."""
-    return (
-        {name: value for name, value in changes.items() if value is not None},
-        [name for name, value in changes.items() if value is None],
-    )
 
 
 def _overtaken() -> ReplicationError:

@@ -54,5 +54,13 @@ class Update:
         return arguments | ({"ExpressionAttributeValues": values} if values else {})
 
 
+def apart(changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The `changes` and `remove` of an update in which None removes an attribute."""
+    return (
+        {name: value for name, value in changes.items() if value is not None},
+        [name for name, value in changes.items() if value is None],
+    )
+
+
 def _words(expression: str) -> list[str]:
     return expression.replace("(", " ").replace(")", " ").replace(",", " ").replace(".", " ").split()

@@ -45,6 +45,14 @@ def execute(stack: Stack, order: Order) -> Ended:
         return Ended.SUPERSEDED
 
 
+def gave_way(stack: Stack, verdict: Verdict | None) -> None:
+    """The forward request has been told so, has ordered nothing, and the pair is as the rollback wants it."""
+    assert verdict is not None
+    assert (verdict.success, OVERTAKEN in verdict.reason) == (False, True)
+    assert stack.machines.turns == []
+    is_source(stack)
+
+
 def told(stack: Stack, request: str) -> list[tuple[str, str]]:
     return [(one["Status"], one["Reason"]) for one in stack.world.answers if one["RequestId"] == request]
 
@@ -98,10 +106,7 @@ class TestForwardThenRollback:
 
         gate = replace(stack.gate, crew=replace(stack.world.crew, evidence=gathering))
         verdict = gate.handle(stack.request("Update", 3, "forward"))
-        assert verdict is not None
-        assert (verdict.success, OVERTAKEN in verdict.reason) == (False, True)
-        assert stack.machines.turns == []
-        is_source(stack)
+        gave_way(stack, verdict)
 
     def test_evidence_is_missing_then_the_rollback_stays_then_the_refusal_is_not_noted_over_it(
         self, stack: Stack
@@ -122,10 +127,7 @@ class TestForwardThenRollback:
     ) -> None:
         when(stack, "state.update_item", lambda: roll_back(stack))
         verdict = stack.ask("Update", 3, "forward")
-        assert verdict is not None
-        assert (verdict.success, OVERTAKEN in verdict.reason) == (False, True)
-        assert stack.machines.turns == []
-        is_source(stack)
+        gave_way(stack, verdict)
 
     def test_the_forward_one_asks_for_the_status_then_the_rollback_stays_then_the_forward_one_gives_way(
         self, stack: Stack
@@ -141,10 +143,7 @@ class TestForwardThenRollback:
 
         stack.cloudformation.describe_stacks = asked  # type: ignore[method-assign]
         verdict = stack.ask("Update", 3, "forward")
-        assert verdict is not None
-        assert (verdict.success, OVERTAKEN in verdict.reason) == (False, True)
-        assert stack.machines.turns == []
-        is_source(stack)
+        gave_way(stack, verdict)
 
     def test_the_rollback_reads_the_record_then_the_forward_one_orders_then_the_rollback_is_the_newer(
         self, stack: Stack
