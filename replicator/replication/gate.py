@@ -72,6 +72,7 @@ class Gate:
                 return None
             if request.kind is Kind.DELETE:
                 return self._delete(request, pair, must_not_fail=going_back)
+            pair = self._after_removal(pair)
             return self._update(request, pair, read_gate(request.properties), must_not_fail=going_back)
         except StaleOrder:
             return self.arrival.give_way(request, must_not_fail=going_back)
@@ -238,13 +239,22 @@ class Gate:
         """The pair once no turn of it is under way: the cutover's holds the old table for a while after its update."""
         until = self.crew.clock() + self.crew.waits.another_turn
         while pair.turn is not None:
-            if self.crew.clock() >= until:
-                raise Refused(
-                    ["A turn of this pair is still under way: wait for its end, then update the stack again."]
-                )
-            self.crew.sleep(self.crew.waits.poll)
+            self._wait(until)
             pair = self.crew.state.pair(pair.pair_id)
         return pair
+
+    def _after_removal(self, pair: Pair | None) -> Pair | None:
+        """What is there once the last steps of a removal are done, of which CloudFormation has been told already."""
+        until = self.crew.clock() + self.crew.waits.another_turn
+        while pair is not None and pair.turn is not None and pair.turn.deleting:
+            self._wait(until)
+            pair = self.crew.state.find(pair.pair_id)
+        return pair
+
+    def _wait(self, until: float) -> None:
+        if self.crew.clock() >= until:
+            raise Refused(["A turn of this pair is still under way: wait for its end, then update the stack again."])
+        self.crew.sleep(self.crew.waits.poll)
 
     def _delete(self, request: Request, pair: Pair | None, *, must_not_fail: bool) -> Verdict | None:
         if pair is None:

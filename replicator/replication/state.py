@@ -117,20 +117,54 @@ class State(Notes, Orders):
             ) from why
 
     def remove(self, pair: Pair) -> None:
-        """Takes away everything that is kept about a pair, the record last. Repeating it is harmless."""
+        """Takes away everything that is kept about a pair, the record and its pointers last. Repeating it is harmless.
+
+        Race: CloudFormation has been told of the removal, this call hangs, and a migration of the same table has begun
+        anew meanwhile. What is looked up is older than the record that is looked at then, and the record goes only if
+        it is still the one that was meant: one that was begun anew keeps all that it has.
+        """
+        kept = self._kept(pair.pair_id)
+        found = self.find(pair.pair_id)
+        if found is not None and found.born != pair.born:
+            return
+        for item in kept:
+            self._client.delete_item(TableName=self._table, Key=item_key(pair.pair_id, item))
+        try:
+            self._client.transact_write_items(TransactItems=self._removals(pair))
+        except self._client.exceptions.TransactionCanceledException:
+            found = self.find(pair.pair_id)
+            if found is not None and found.born == pair.born:
+                raise
+
+    def _kept(self, pair_id: str) -> list[str]:
+        """The sort keys of everything about a pair but its record."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
             KeyConditionExpression="#pair = :pair",
             ProjectionExpression="#pair, #item",
             ExpressionAttributeNames={"#pair": "Pair", "#item": "Item"},
-            ExpressionAttributeValues={":pair": pack(pair.pair_id)},
+            ExpressionAttributeValues={":pair": pack(pair_id)},
         )
-        kept = [item["Item"]["S"] for page in pages for item in page["Items"]]
-        keys = [item_key(pair.pair_id, item) for item in kept if item != "pair"]
-        keys += [item_key(f"stream#{pair.table(side).stream_arn}", "stream") for side in Side]
-        for key in (*keys, item_key(pair.pair_id, "pair")):
-            self._client.delete_item(TableName=self._table, Key=key)
+        found = [item["Item"]["S"] for page in pages for item in page["Items"]]
+        return [item for item in found if item != "pair"]
+
+    def _removals(self, pair: Pair) -> list[Any]:
+        """The deletes of a record and its pointers, on the condition that they are this very migration's or gone."""
+        if pair.born is None:
+            record: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(Born)"}
+        else:
+            record = {
+                "ConditionExpression": "attribute_not_exists(Pair) OR Born = :born",
+                "ExpressionAttributeValues": {":born": pack(pair.born)},
+            }
+        pointer = {
+            "ConditionExpression": "attribute_not_exists(Pair) OR PairId = :pair",
+            "ExpressionAttributeValues": {":pair": pack(pair.pair_id)},
+        }
+        deletes = [{"Key": item_key(pair.pair_id, "pair"), **record}]
+        deletes += [{"Key": item_key(f"stream#{pair.table(side).stream_arn}", "stream"), **pointer} for side in Side]
+        return [{"Delete": {"TableName": self._table, **delete}} for delete in deletes]
 
     def claim(self, pair: Pair, **changes: Any) -> Pair:
         """Takes the next token for a change outside a turn, with attributes of the record that change with it.

@@ -14,8 +14,7 @@ from replication.pair import Pair, PopulationState
 from replication.request import read
 from tests.replicator.control.aws import REGION
 from tests.replicator.control.iam import ACCOUNT
-from tests.replicator.control.stack import Stack
-from tests.replicator.control.test_gate import at_stage
+from tests.replicator.control.stack import Stack, at_stage
 from tests.replicator.control.test_handlers import CONTEXT, wire
 from tests.replicator.control.world import PAIR_ID, STACK_ID
 

@@ -355,14 +355,17 @@ class StateTable:
 
     def transact_write_items(self, *, TransactItems: list[Any]) -> dict[str, Any]:  # noqa: N803
         self._account.before(self.caller, "state.transact_write_items")
-        puts = [one["Put"] for one in TransactItems]
+        asked = [(kind, request) for one in TransactItems for kind, request in one.items()]
         try:
-            for put in puts:
-                self._check(put, self.items.get(_place(put["Item"])))
+            for _, request in asked:
+                self._check(request, self.items.get(_place(request.get("Item") or request["Key"])))
         except ConditionalCheckFailedError as error:
             raise TransactionCanceledError from error
-        for put in puts:
-            self._put(put | {"ConditionExpression": None})
+        for kind, request in asked:
+            if kind == "Put":
+                self._put(request | {"ConditionExpression": None})
+            else:
+                self.items.pop(_place(request["Key"]), None)
         return {}
 
     def get_paginator(self, operation: str) -> Any:

@@ -15,7 +15,7 @@ from replication.facts import Gatherer
 from replication.gate import Gate
 from replication.machines import PopulationJob
 from replication.order import Ended, Order
-from replication.pair import Side
+from replication.pair import Comparison, Phase, Population, PopulationState, Side, Turn
 from replication.populating import Populating
 from replication.request import GATE, Request, read
 from replication.stacks import Stacks
@@ -36,6 +36,17 @@ QUIET = Health(
     progress=None,
 )
 """What the watchdog says of a pair at rest that all is well with."""
+
+
+DONE = Verdict(success=True)
+MINE = {
+    "Sid": "Mine",
+    "Effect": "Allow",
+    "Principal": {"AWS": ["arn:x"]},
+    "Action": ["dynamodb:GetItem"],
+    "Resource": "*",
+}
+OWN = {"Version": "2012-10-17", "Statement": [MINE]}
 
 
 class CloudFormation:
@@ -208,3 +219,30 @@ class Stack:
     def put(self, key: str, value: int = 1) -> None:
         """An item that was there before."""
         self.world.account.write(SOURCE, {"id": {"S": key}}, {"id": {"S": key}, "value": {"N": str(value)}})
+
+
+def populated(stack: Stack) -> None:
+    """The copy is complete and the comparison clean."""
+    pair, now = stack.world.pair, stack.world.account.now
+    ids = (pair.source.table_id, pair.twin.table_id)
+    stack.world.state.start_population(pair, Population("job", pair.epoch, *ids, PopulationState.COMPLETE, now))
+    stack.world.state.note_comparison(PAIR_ID, Comparison(pair.epoch, *ids, now, PopulationState.COMPLETE))
+
+
+def at_stage(stack: Stack, stage: int) -> Stack:
+    """A stack that has come to this stage."""
+    assert stack.ask("Create", 1) == DONE
+    if stage >= 2:
+        populated(stack)
+        assert stack.ask("Update", 2) == DONE
+    if stage >= 3:
+        assert stack.ask("Update", 3, "cutover") is None
+        assert stack.follow() is Ended.RELEASED
+    return stack
+
+
+def begin_turn(stack: Stack, to: Side, request: str = "other") -> None:
+    stack.world.ordered(stack.world.order(to, request))
+    pair, now = stack.world.pair, stack.world.account.now
+    turn = Turn(request, pair.token + 1, to, Phase.MARKED, now + 30, now)
+    stack.world.state.begin_turn(pair, turn)

@@ -7,50 +7,19 @@ from typing import Any
 
 import pytest
 
-from replication.answer import Verdict
 from replication.errors import Contradiction, Refused, RequestError, StaleTurn
 from replication.order import Ended
-from replication.pair import Comparison, Pair, Phase, Population, PopulationState, Side, Turn
+from replication.pair import Pair, Side
 from replication.segments import Mode as JobMode
 from tests.replicator.control.aws import table_arn
 from tests.replicator.control.iam import Caller
-from tests.replicator.control.stack import Stack
+from tests.replicator.control.stack import DONE, MINE, OWN, Stack, at_stage, begin_turn
 from tests.replicator.control.world import CLIENTS, PAIR_ID, SOURCE, TWIN
-
-DONE = Verdict(success=True)
-MINE = {
-    "Sid": "Mine",
-    "Effect": "Allow",
-    "Principal": {"AWS": ["arn:x"]},
-    "Action": ["dynamodb:GetItem"],
-    "Resource": "*",
-}
-OWN = {"Version": "2012-10-17", "Statement": [MINE]}
 
 
 @pytest.fixture
 def stack() -> Stack:
     return Stack()
-
-
-def populated(stack: Stack) -> None:
-    """The copy is complete and the comparison clean."""
-    pair, now = stack.world.pair, stack.world.account.now
-    ids = (pair.source.table_id, pair.twin.table_id)
-    stack.world.state.start_population(pair, Population("job", pair.epoch, *ids, PopulationState.COMPLETE, now))
-    stack.world.state.note_comparison(PAIR_ID, Comparison(pair.epoch, *ids, now, PopulationState.COMPLETE))
-
-
-def at_stage(stack: Stack, stage: int) -> Stack:
-    """A stack that has come to this stage."""
-    assert stack.ask("Create", 1) == DONE
-    if stage >= 2:
-        populated(stack)
-        assert stack.ask("Update", 2) == DONE
-    if stage >= 3:
-        assert stack.ask("Update", 3, "cutover") is None
-        assert stack.follow() is Ended.RELEASED
-    return stack
 
 
 def unasked(pair: Pair) -> Pair:
@@ -360,104 +329,6 @@ class TestCleanup:
         stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
         assert stack.ask("Update", 3, "back") == DONE
         assert (stack.world.pair.stage, stack.world.pair.owner) == (3, Side.TWIN)
-
-
-def begin_turn(stack: Stack, to: Side, request: str = "other") -> None:
-    stack.world.ordered(stack.world.order(to, request))
-    pair, now = stack.world.pair, stack.world.account.now
-    turn = Turn(request, pair.token + 1, to, Phase.MARKED, now + 30, now)
-    stack.world.state.begin_turn(pair, turn)
-
-
-class TestDelete:
-    def test_an_update_that_comes_again_after_it_does_not_take_the_tables_in_anew(self, stack: Stack) -> None:
-        at_stage(stack, 2)
-        stack.cloudformation.leaving.add("UsersMigrationGate")
-        assert stack.ask("Delete", 1) is not None
-        assert stack.ask("Update", 2, "late") is None
-        assert stack.world.state.find(PAIR_ID) is None
-
-    def test_of_what_never_was_succeeds(self, stack: Stack) -> None:
-        assert stack.ask("Delete", 1) == DONE
-
-    def test_gives_the_source_back_and_closes_the_twin_for_good(self, stack: Stack) -> None:
-        stack.ask("Create", 1, SourcePolicy=OWN)
-        verdict = stack.ask("Delete", 1)
-        assert verdict is not None
-        assert verdict.success
-        assert "can be deleted" in verdict.reason
-        stack.world.account.sleep(10)
-        assert stack.policies()[SOURCE] == ["Mine"]
-        assert stack.world.open_tables() == [SOURCE]
-        assert stack.world.account.state.items == {}
-
-    def test_comes_twice(self, stack: Stack) -> None:
-        at_stage(stack, 1)
-        stack.ask("Delete", 1)
-        assert stack.ask("Delete", 1) == DONE
-
-    def test_after_cutover_turns_back_first(self, stack: Stack) -> None:
-        """The transform was removed in the middle: nothing is lost, the source takes the writes again."""
-        at_stage(stack, 3)
-        assert stack.world.client_writes(CLIENTS[0], "a", 3, TWIN)
-        stack.world.account.sleep(5)
-        assert stack.ask("Delete", 3, "delete") is None
-        assert stack.machines.turns[0].deleting
-        assert stack.follow() is Ended.RELEASED
-        assert stack.last_answer["Status"] == "SUCCESS"
-        stack.world.account.sleep(10)
-        assert stack.world.account.tables[SOURCE].items == stack.world.account.tables[TWIN].items
-        assert stack.world.open_tables() == [SOURCE]
-        assert stack.world.state.find(PAIR_ID) is None
-
-    def test_after_cleanup_gives_the_twin_its_own_policy(self, stack: Stack) -> None:
-        at_stage(stack, 3)
-        stack.ask("Update", 3, "again", TwinPolicy=OWN)
-        stack.world.state.change(PAIR_ID, Stage=4)
-        stack.world.mirroring = False
-        del stack.world.account.tables[SOURCE]
-        verdict = stack.ask("Delete", 4)
-        assert verdict is not None
-        assert verdict.success
-        assert stack.policies() == {TWIN: ["Mine"]}
-
-    def test_after_cutover_of_a_source_that_is_gone_leaves_the_twin(self, stack: Stack) -> None:
-        at_stage(stack, 3)
-        stack.world.mirroring = False
-        del stack.world.account.tables[SOURCE]
-        verdict = stack.ask("Delete", 3)
-        assert verdict is not None
-        assert verdict.success
-        assert stack.policies() == {TWIN: []}
-
-    def test_while_a_create_turns_waits_for_it_in_an_execution(self, stack: Stack) -> None:
-        """CloudFormation gave up waiting for the Create and deletes what it may have made."""
-        stack.ask("Create", 3, "create")
-        create = stack.machines.turns.pop()
-        begin_turn(stack, Side.TWIN, "create")
-        assert stack.ask("Delete", 3, "delete") is None
-        delete = stack.machines.turns.pop()
-        pair = stack.world.pair
-        stack.world.recover(replace(create, answer=None))
-        assert pair.turn is not None
-        assert stack.world.turn(delete) is Ended.DONE
-        assert stack.last_answer["Status"] == "SUCCESS"
-        assert stack.world.state.find(PAIR_ID) is None
-
-    def test_of_a_whole_stack_is_not_held_up_by_a_turn_that_fails(self, stack: Stack) -> None:
-        at_stage(stack, 3)
-        stack.cloudformation.status = "DELETE_IN_PROGRESS"
-        stack.ask("Delete", 3, "delete")
-        stack.world.account.reaches_no_more("probe")
-        assert stack.follow() is Ended.UNDONE
-        assert stack.last_answer["Status"] == "SUCCESS"
-
-    def test_while_somebody_claims_the_pair_is_told_so(self, stack: Stack) -> None:
-        at_stage(stack, 1)
-        found = stack.world.pair
-        stack.world.state.claim(found)
-        with pytest.raises(StaleTurn):
-            stack.world.state.claim(replace(found, token=found.token - 1))
 
 
 class TestLostRecord:

@@ -18,8 +18,7 @@ from replication.order import Ended, Order
 from replication.pair import Ordered, OrderState, Side
 from replication.release import release
 from replication.turn import recovered, run
-from tests.replicator.control.stack import Stack
-from tests.replicator.control.test_gate import DONE, at_stage
+from tests.replicator.control.stack import DONE, Stack, at_stage
 from tests.replicator.control.test_state import turn
 from tests.replicator.control.world import PAIR_ID, World
 

@@ -18,8 +18,7 @@ from replication.population import Conclusion
 from replication.request import Request, read
 from replication.segments import Mode
 from tests.replicator.control.iam import refusal
-from tests.replicator.control.stack import Stack
-from tests.replicator.control.test_gate import at_stage, begin_turn
+from tests.replicator.control.stack import Stack, at_stage, begin_turn
 from tests.replicator.control.world import PAIR_ID, SOURCE, STACK_ID
 
 DONE = Verdict(success=True)

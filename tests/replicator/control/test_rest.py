@@ -11,8 +11,7 @@ from replication.order import Ended
 from replication.pair import Side
 from replication.rest import close
 from tests.replicator.control.iam import Caller
-from tests.replicator.control.stack import Stack
-from tests.replicator.control.test_gate import at_stage
+from tests.replicator.control.stack import Stack, at_stage
 from tests.replicator.control.world import CLIENTS, PAIR_ID, SOURCE, TWIN, World
 
 

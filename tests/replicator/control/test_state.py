@@ -19,6 +19,7 @@ from replication.errors import (
     UnknownPair,
     UnknownStream,
 )
+from replication.notes import item_key
 from replication.pair import (
     Comparison,
     Damage,
@@ -117,6 +118,23 @@ class TestPair:
             ExpressionAttributeValues={":pair": {"S": PAIR_ID}},
         )
         assert page["Items"] == []
+
+    def test_removing_a_pair_that_has_been_begun_anew_takes_nothing(self, state: State, client: Any) -> None:
+        before = state.pair(PAIR_ID)
+        state.remove(before)
+        anew = new_pair(born=2.0)
+        state.create(anew)
+        state.keep_stray(PAIR_ID, Side.SOURCE, "1", {"id": {"S": "a"}}, 1.0)
+        state.remove(before)
+        assert state.pair_of_stream(stream_arn(SOURCE)) == (anew, Side.SOURCE)
+        assert "Item" in client.get_item(TableName="State", Key=item_key(PAIR_ID, "stray#1"))
+
+    def test_removing_a_pair_once_more_leaves_a_stream_to_the_migration_that_has_it_now(self, state: State) -> None:
+        before = state.pair(PAIR_ID)
+        state.remove(before)
+        state.create(new_pair(pair_id="guid/Other"))
+        state.remove(before)
+        assert state.pair_id_of_stream(stream_arn(SOURCE)) == "guid/Other"
 
     def test_all_pairs_are_found_and_one_that_cannot_be_used_hides_no_other(self, state: State, client: Any) -> None:
         broken = pack_item(new_pair(pair_id="guid/Broken").to_item()) | {"Owner": {"S": "nobody"}}
