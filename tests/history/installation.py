@@ -36,9 +36,10 @@ from replication.worker import Means
 from tests.history.account import Account
 from tests.history.lanes import LANES, Lane
 from tests.history.machines import Machines
+from tests.replicator.control.aws import Table
 from tests.replicator.control.iam import Caller
 from tests.replicator.control.stack import CloudFormation, Metrics
-from tests.replicator.control.world import PAIR_ID, ROLES, Probes
+from tests.replicator.control.world import PAIR_ID, ROLES, TWIN, Probes
 
 WAITS = Waits(
     settle=6,
@@ -88,9 +89,19 @@ class Installation:
 
     def start(self) -> None:
         """Whatever goes on by itself."""
+        self._start_lanes()
+        self.account.timeline.actor("watchdog", self._watch)
+
+    def begin_anew(self) -> None:
+        """Another twin, and mappings that begin at the oldest record; an invocation of before may still go on."""
+        self.account.tables[TWIN] = Table(TWIN, table_id=f"id-of-{TWIN}-{self.account.now}")
+        self.account.mappings.clear()
+        self.lanes = [self._lane(side, number) for side in Side for number in range(LANES)]
+        self._start_lanes()
+
+    def _start_lanes(self) -> None:
         for lane in self.lanes:
             self.account.timeline.actor(f"lane {lane.side}-{lane.number}", lane.run)
-        self.account.timeline.actor("watchdog", self._watch)
 
     def _client(self, role: str, session: str = "session", *, trusted: bool = False) -> Any:
         return self.account.client(Caller(role, session, trusted=trusted))

@@ -69,7 +69,7 @@ class Lane:
             return
         except ReplicationError as why:  # the stream of a pair that has yet to be made, or is gone
             account.timeline.tell(f"the mirror failed: {why}")
-            account.mappings[self.mapping] = {"State": "Enabled", "LastProcessingResult": "PROBLEM: failed"}
+            self._told("PROBLEM: failed")
             account.sleep(1.0)
             return
         assert isinstance(outcome, Outcome)
@@ -78,13 +78,16 @@ class Lane:
             self.position -= len(batch)
 
     def _checkpoint(self, batch: list[Record], outcome: Outcome) -> None:
-        problem = {"LastProcessingResult": "PROBLEM: Function call failed"} if outcome.failed else {}
-        self.account.mappings[self.mapping] = {"State": "Enabled", "LastProcessingResult": "OK", **problem}
+        self._told("PROBLEM: Function call failed" if outcome.failed else "OK")
         if outcome.failed is None:
             self.position += len(batch)
             return
         self.position += next(at for at, record in enumerate(batch) if record.sequence == outcome.failed)
         self.account.sleep(self.account.timeline.random.uniform(0.3, 1.0))
+
+    def _told(self, result: str) -> None:
+        if not self.removed:  # else the mapping is another by now
+            self.account.mappings[self.mapping] = {"State": "Enabled", "LastProcessingResult": result}
 
     def _invoke(self, batch: list[Record], name: str) -> Outcome:
         records = [event(NAMES[self.side], record) for record in batch]

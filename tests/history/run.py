@@ -105,6 +105,16 @@ class Run:
             self.timeline.actor(f"client-{number}", self._client(number))
         self.timeline.actor("stranger", self._stranger)
         self.installed.start()
+        self._migrate()
+        if not self.beyond and self.chance.random() < 0.2:  # what is known of a pair goes with it
+            self.stack.remove()
+            if self.chance.random() < 0.7:
+                self.stack.forget()
+                self._migrate()
+        self._come_to_rest()
+
+    def _migrate(self) -> None:
+        """Through the stages, there and perhaps back, with updates that fail on the way."""
         self.stack.create()
         for stage in self.chance.choice(JOURNEYS):
             if self.chance.random() < 0.2:
@@ -117,9 +127,6 @@ class Run:
             self.stack.insist(stage)
             self.account.sleep(self.chance.uniform(0, 10))
             self.stack.check()
-        if not self.beyond and self.chance.random() < 0.15:  # what is known of a pair goes with it
-            self.stack.remove()
-        self._come_to_rest()
 
     def _fill(self) -> None:
         """What was there before any stream was."""
@@ -193,7 +200,8 @@ class Run:
             return self._accused(self._verdict(SOURCE, None, ()), ())
         wrong = []
         named = self._named()
-        verdict = self._verdict(NAMES[pair.owner], pair.epoch, ())
+        turns = None if self.stack.begun_anew else pair.epoch
+        verdict = self._verdict(NAMES[pair.owner], turns, ())
         wrong += self._accused(verdict, named)
         if pair.damage and not self.beyond:
             wrong.append(f"damage was reported: {pair.damage[0].what}")

@@ -13,7 +13,7 @@ from tests.history.installation import Installation
 from tests.replicator.control.stack import request_event
 from tests.replicator.control.world import NAMES, PAIR_ID
 
-_TRIES = 20  # faults are frequent enough to spoil several in a row
+_TRIES = 30  # faults are frequent enough to spoil several in a row
 _EVER = float("inf")
 LONGEST_CONFIGURATION = 2.0  # seconds for which a client goes on with the configuration that it has
 _PATIENCE = 240.0  # seconds until CloudFormation gives a resource up
@@ -31,6 +31,7 @@ class Stack:
     stage: int = 0
     requests: int = 0
     table_name: str = NAMES[Side.SOURCE]
+    begun_anew: bool = False  # after a removal
     apart: list[tuple[float, float]] = field(default_factory=list)  # when the service was on the table that follows
 
     def table(self) -> str:
@@ -55,10 +56,12 @@ class Stack:
 
     def insist(self, stage: int) -> None:
         """Update after update until the stack has come to this stage; between them a person does what is advised."""
+        account = self.installed.account
         for _ in range(_TRIES):
             if self.update(stage):
                 return
             self.mend()
+            account.sleep(account.timeline.random.uniform(0, 10))  # a mirror that begins anew has to catch up
         raise NeverDone(f"stage {stage} was never reached")
 
     def update(self, stage: int, *, fails: bool = False) -> bool:
@@ -105,6 +108,17 @@ class Stack:
                     lane.removed = True
                 return
         raise NeverDone("the gate could not be removed")
+
+    def forget(self) -> None:
+        """The removal's clean-up goes on: mappings and twin are gone. The next update will make others."""
+        account, waits = self.installed.account, self.installed.waits
+        account.sleep(waits.spread + waits.settle)  # CloudFormation takes its time, and longer
+        del account.tables[NAMES[Side.TWIN]]
+        account.sleep(account.timeline.random.uniform(0, 10))
+        self.installed.begin_anew()
+        self.installed.cloudformation.leaving.clear()
+        self.stage, self.begun_anew = 0, True
+        account.faults.counts["migrations begun anew"] += 1
 
     def mend(self) -> None:
         """Waits for the next comparison; what it finds different is repaired."""
