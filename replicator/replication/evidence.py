@@ -110,8 +110,8 @@ def _mirror(pair: Pair, facts: Facts, side: Side) -> Iterable[str]:
     failed = [one for one in facts.work if one.failing]
     if failed:
         yield (
-            f"{len(failed)} batches of the mirror fail, the first with {failed[0].error}: mend the cause, or run the "
-            "repair when the records were given up."
+            f"The mirror cannot write {len(failed)} of its batches, the first because of {failed[0].error}: mend the "
+            "cause, or run the repair when the records were given up."
         )
     progress = facts.progress.get(side)
     # What was late once and has been caught up since is for the turn to watch, which settles first.

@@ -126,8 +126,8 @@ class Mirror:
                 self._state.keep_stray(pair.pair_id, side, change.sequence, change.write.key, change.at)
             if missed:
                 what = (
-                    f"{len(missed)} records of {pair.table(side).name} came only after the turn that they were older "
-                    "than. Their keys are kept: look whether these writes are missing, then repair."
+                    f"Records of {pair.table(side).name} came only after the turn that they were older than, "
+                    f"{len(missed)} in all. Their keys are kept: look whether these writes are missing, then repair."
                 )
                 self._state.note_damage(pair.pair_id, Damage(self._clock(), what))
         self._register.forget(pair.pair_id, side, first)

@@ -90,7 +90,7 @@ def _report(crew: Crew, pair: Pair, turn: Turn, strays: list[Seen] | None) -> No
         for stray in strays:
             crew.state.keep_stray(pair.pair_id, turn.to.other, stray.sequence, stray.key, stray.at)
         what = (
-            f"{len(strays)} writes reached {old} after it was closed and are not in {new}: "
+            f"Writes reached {old} after it was closed and are not in {new}, {len(strays)} in all: "
             "`encrypt-migrate repair --keys` shows under which keys."
         )
         crew.state.note_damage(pair.pair_id, Damage(crew.clock(), what))

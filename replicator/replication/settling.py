@@ -86,8 +86,8 @@ class Settling:
         failed = [one for one in sight.work if one.failing]
         if failed:
             yield (
-                f"{len(failed)} batches of the mirror fail, first with {failed[0].error}: the log of the replicator "
-                "function says more; a repair brings their keys over."
+                f"The mirror cannot write {len(failed)} of its batches, the first because of {failed[0].error}: the "
+                "log of the replicator function says more; a repair brings their keys over."
             )
         oldest = sight.unmirrored
         # A record of after the mark that waits for most of the while tells of older ones that may wait for all of it.

@@ -46,7 +46,7 @@ def test_a_poisoned_record_is_told_kept_in_full_and_repaired(begin: Begin, lab: 
     eventually(lambda: failing(run) == 1, within=60)
     assert "1 batch of the mirror failing: mend the cause" in run.status()
     assert float(run.record()["FailedAt"]["N"]) > float(run.record()["Comparison"]["M"]["StartedAt"]["N"])
-    assert "batches of the mirror fail" in run.refused("cutover")
+    assert "of its batches, the first because of" in run.refused("cutover")
 
     eventually(lambda: POISON in given_up(lab), within=2 * GIVEN_UP_AFTER)
     assert time.time() - began >= GIVEN_UP_AFTER
@@ -60,7 +60,7 @@ def test_a_poisoned_record_is_told_kept_in_full_and_repaired(begin: Begin, lab: 
 
     dynamodb.put_item(TableName=twin, Item=POISON_BACK)
     eventually(lambda: failing(run) == 1, within=60)
-    assert "batches of the mirror fail" in run.fails("cleanup")
+    assert "of its batches, the first because of" in run.fails("cleanup")
     for item in (POISON, POISON_BACK):
         dynamodb.delete_item(TableName=twin, Key={"user": item["user"]})  # the clients know nothing of it
     run.finish(turns=1)

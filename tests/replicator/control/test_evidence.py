@@ -84,7 +84,7 @@ class TestCutover:
                         )
                     ]
                 },
-                "1 batches of the mirror fail, the first with ItemRejected: no",
+                "The mirror cannot write 1 of its batches, the first because of ItemRejected: no",
             ),
         ],
     )

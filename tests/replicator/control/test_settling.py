@@ -104,7 +104,9 @@ def test_a_mapping_that_recovers_has_to_be_well_for_the_whole_time() -> None:
 
 def test_a_batch_that_fails_is_named() -> None:
     failed = batch(-10, standing=Standing.FAILED, failed_since=MARK, error="ItemRejected: too large")
-    with pytest.raises(NotSettled, match="1 batches of the mirror fail, first with ItemRejected: too large"):
+    with pytest.raises(
+        NotSettled, match="The mirror cannot write 1 of its batches, the first because of ItemRejected: too large"
+    ):
         settling().done(sight(240, work=[failed]))
 
 
