@@ -215,7 +215,7 @@ def begin(lab: Lab, tmp_path: Path) -> Iterator[Begin]:
         yield lambda **options: all_of_them.enter_context(running(lab, tmp_path, f"users-{next(_numbers)}", **options))
 
 
-def eventually(ask: Callable[[], object], within: float = 20.0) -> None:
+def eventually(ask: Callable[[], object], within: float = 60.0) -> None:
     """Returns as soon as `ask` is true; fails when it has not become so in time."""
     deadline = time.monotonic() + within
     while not ask():

@@ -25,8 +25,8 @@ def test_a_policy_changed_from_outside_is_damage_is_put_back_and_the_writes_mean
     eventually(lambda: may_write(outside, source))
 
     eventually(lambda: f"Somebody changed the policy of {source}" in run.status(), within=READ_BACK + 60)
-    eventually(lambda: not may_write(outside, source), within=60)  # the watchdog has closed it again
-    eventually(lambda: run.compared(began) == 1, within=90)  # and has the tables compared
+    eventually(lambda: not may_write(outside, source), within=120)  # the watchdog has closed it again
+    eventually(lambda: run.compared(began) == 1, within=120)  # and has the tables compared
     assert "different in 1 key: run" in run.status()
     assert "found the tables different in 1 of" in run.fails("cleanup")
 

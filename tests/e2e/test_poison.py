@@ -48,7 +48,7 @@ def test_a_poisoned_record_is_told_kept_in_full_and_repaired(begin: Begin, lab: 
     assert float(run.record()["FailedAt"]["N"]) > float(run.record()["Comparison"]["M"]["StartedAt"]["N"])
     assert "of its batches, the first because of" in run.refused("cutover")
 
-    eventually(lambda: POISON in given_up(lab), within=2 * GIVEN_UP_AFTER)
+    eventually(lambda: POISON in given_up(lab), within=3 * GIVEN_UP_AFTER)
     assert time.time() - began >= GIVEN_UP_AFTER
     dynamodb.put_item(TableName=source, Item={**POISON, "mail": {"S": "a@b"}})  # the cause is mended
     assert "run the repair when the records were given up" in run.refused("cutover")

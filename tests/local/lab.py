@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PYTHON = "python3.11"
 
 
-def eventually(ask: "Callable[[], Any]", *, within: float = 30.0) -> Any:
+def eventually(ask: "Callable[[], Any]", *, within: float = 60.0) -> Any:
     """What `ask` returns as soon as it is true; fails when it has not become so in time."""
     deadline = time.monotonic() + within
     while not (answer := ask()):

@@ -45,7 +45,7 @@ class Machine:
             described = self.client.describe_execution(executionArn=execution)
             return described if described["status"] != "RUNNING" else None
 
-        return eventually(over, within=20)
+        return eventually(over)
 
     def run(self, given: Any) -> Any:
         return self.ended(self.start(given))

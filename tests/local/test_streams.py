@@ -103,7 +103,7 @@ def test_lanes_run_side_by_side_and_keep_the_order_of_each_item(consumer: Any) -
     users = [f"user{number}" for number in range(12)]
     for n in range(3):
         running.put(*users, n=n)
-    eventually(lambda: len(running.delivered()) == 36, within=20)
+    eventually(lambda: len(running.delivered()) == 36)
     batches = running.batches()
     overlapping = [a for a in batches for b in batches if a["began"] < b["began"] < a["ended"]]
     assert overlapping
