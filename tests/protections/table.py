@@ -170,6 +170,16 @@ THE_REGISTER = (
     _one("a batch of an earlier migration is not mirrored", f"{DATA}/test_sweep.py::"
          "test_begun_anew_between_reading_and_registering_the_batch_is_left_to_come_again", "mirror.py",
          "if pair.born != born:", "if False:"),
+    _one("a removal looks whose the record is", f"{CONTROL}/test_removal.py::TestBegunAnew::"
+         "test_before_the_removal_has_ended_keeps_what_is_its_own", "state.py",
+         "if found is not None and found.born != pair.born:", "if False:"),
+    _one("a removal takes only its own record", f"{CONTROL}/test_removal.py::TestBegunAnew::"
+         "test_before_the_removal_has_ended_keeps_what_is_its_own", "state.py",
+         '"attribute_not_exists(Pair) OR Born = :born"',
+         '"attribute_not_exists(Pair) OR Born <= :born OR Born > :born"'),
+    _one("a migration begun anew waits for the removal", f"{CONTROL}/test_removal.py::TestBegunAnew::"
+         "test_while_the_removal_has_not_ended_waits_for_it", "gate.py",
+         "            pair = self._after_removal(pair)\n", ""),
     _one("workers_check: the epoch", f"{DATA}/test_worker.py::TestOvertaken::"
          "test_by_a_change_of_the_pair_it_stops_before_the_next_page", "segments.py",
          "if pair.epoch != self.epoch or pair.owner is not self.owner:", "if False:"),
