@@ -18,9 +18,9 @@ def _run(seed: int, *, beyond: bool) -> Result:
 
 
 def many(seeds: Iterable[int], *, beyond: bool = False) -> Iterator[Result]:
-    """The results of these seeds, in their order."""
+    """The results of these seeds, in their order. Time here is made up: whoever keeps real time goes first."""
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), context, initializer=os.nice, initargs=(10,)) as pool:
         yield from pool.map(partial(_run, beyond=beyond), seeds, chunksize=10)
 
 

@@ -1,8 +1,11 @@
 """Functions: how they fail, and what a change of their configuration does to what is under way."""
 
 import json
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +70,35 @@ def test_an_invocation_under_way_survives_a_change_and_the_next_one_sees_it(lab:
     assert json.loads(invoke(lab)["Payload"].read())["value"] == "new"
     thread.join()
     assert answers[0]["value"] == "old"
+
+
+def test_an_environment_gives_way_to_the_emulator_that_it_waits_for(lab: Lab) -> None:
+    code = """
+import os
+def handler(event, context):
+    return [os.getpriority(os.PRIO_PROCESS, process) for process in (0, os.getppid())]
+"""
+    lab.function("function", code)
+    own, emulators = json.loads(invoke(lab)["Payload"].read())
+    assert own > emulators
+
+
+def test_as_many_environments_start_at_once_as_there_are_processors(lab: Lab, tmp_path: Path) -> None:
+    code = f"""
+import time
+began = time.time()
+time.sleep(0.2)
+with open({str(tmp_path / "starts")!r}, "a") as starts:
+    starts.write(f"{{began}} {{time.time()}}\\n")
+def handler(event, context):
+    time.sleep(1)
+"""
+    lab.function("function", code)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: invoke(lab), range(6)))
+    starts = [tuple(map(float, line.split())) for line in (tmp_path / "starts").read_text().splitlines()]
+    assert len(starts) == 6
+    assert max(sum(b <= at < e for b, e in starts) for at, _ in starts) <= (os.cpu_count() or 1)
 
 
 def test_a_function_acts_with_its_role(lab: Lab) -> None:

@@ -12,6 +12,7 @@ from local.cloud.mends import (
     changes,
     concurrency,
     deployment,
+    environments,
     executions,
     expiry,
     exports,
@@ -52,8 +53,9 @@ MENDS = (
     deployment,
     tables,
     scaling,
-    # functions
+    # functions; `environments` comes first: the others change the same program
     concurrency,
+    environments,
     packages,
     failures,
     invocations,
