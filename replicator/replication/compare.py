@@ -1,8 +1,8 @@
 """Comparing both tables while they are written: a difference is only what stays one.
 
 A page of one table is looked up in the other. What differs is looked at again, with consistent reads of both, and again
-after the mirror has had its time, because a write is in the owner first and in the other table a moment later. A key
-that is equal at any of these looks is equal. A key whose two sides both go on changing is being mirrored just then, and
+after the mirror has had its time, because a write is in the owner first and in the other table a moment later; where
+the mirror is known to be late, the worker looks until it has come. A key that is equal at any of these looks is equal. A key whose two sides both go on changing is being mirrored just then, and
 its value will come that way.
 
 What a comparison cannot see: a value that was wrong and was overwritten before it came by, and what happens after it.
@@ -68,6 +68,10 @@ class Compare:
         keys = [self._ends.key(item) for item in page.items]
         owners = self._tables.get(self._ends.owner, keys, deadline, consistent=False)
         return self._remaining([key for key in keys if identity(key) not in owners], deadline)
+
+    def again(self, keys: Sequence[Item], deadline: float) -> list[Item]:
+        """Those of the keys that are different still. Raises a TableError."""
+        return self._remaining(keys, deadline)
 
     def _remaining(self, suspects: Sequence[Item], deadline: float) -> list[Item]:
         """Those of the keys that stay different, look after look."""

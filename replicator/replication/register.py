@@ -200,6 +200,19 @@ class Register:
             return None
         return Progress(_time(found, "EndedAt") or 0.0, _time(found, "Lag") or 0.0, _time(found, "LateAt"))
 
+    def late(self, pair_id: str, side: Side, within: float) -> bool | None:
+        """Whether the mirror of this side's stream is late: a batch was, `within` so many seconds, or one in hand is.
+
+        None when nothing of it has come yet. A batch that fails is not late: nobody knows whether it will ever come.
+        """
+        now, progress = self._clock(), self.progress(pair_id, side)
+        in_hand = [one for one in self.work(pair_id, side) if one.oldest_at and not one.failing]
+        if any(now - one.oldest_at > self._lag_limit for one in in_hand):
+            return True
+        if progress is None:
+            return None
+        return progress.late_at is not None and now - progress.late_at < within
+
     def _write(self, key: Mapping[str, Any], **changes: Any) -> Mapping[str, Any]:
         """Write attributes of an item; a time that says since when stays. Returns the item as it was before."""
         terms = [

@@ -41,6 +41,8 @@ _SLOW_PAGE = 10.0  # seconds that a page may take for the sake of WriteRate, or 
 _PAGE_LIMIT = 120.0  # seconds in which a page is done or comes again in smaller pieces
 _LARGEST_LIMIT = 5000
 _DIFFERENT_KEPT = 10
+_STILL_LATE = 60.0  # seconds after a late batch of the mirror within which another one may be on its way
+_FIRST_BATCH = 300.0  # seconds after the start of a job within which the first batch of a new mirror is waited for
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,10 @@ class Means:
     segments: Segments
     tables: Tables
     patience: Patience
+
+
+class _TimeIsUp(Exception):
+    """Another invocation has to do this page again."""
 
 
 class Worker:
@@ -154,6 +160,8 @@ class Worker:
             began, waited = self._means.patience.clock(), on.compare.waited
             try:
                 position = self._piece(on, Page(piece, page.after, 0 if rest else page.size), position)
+            except _TimeIsUp:
+                return position
             except Throttled:
                 if size == 1:
                     raise
@@ -239,8 +247,7 @@ class Worker:
             self._open |= {identity(key): key for key in map(on.ends.key, page.items)}
             written = on.copy.page(page, until)
         else:
-            compare = on.compare.of_owner if self._task.part is Part.COMPARE_OWNER else on.compare.of_other
-            different = compare(page, until)
+            different = self._different(on, page, until)
         if different and self._mends:
             self._open |= {identity(key): key for key in different}
             written, different = on.copy.keys(different, until), []
@@ -256,6 +263,23 @@ class Worker:
             differences=position.differences + len(different),
             different=(*position.different, *different)[:_DIFFERENT_KEPT],
         )
+
+    def _different(self, on: _On, page: Page, until: float) -> list[Item]:
+        """The keys of a page that differ, for another reason than that the mirror is late with them."""
+        compare = on.compare.of_owner if self._task.part is Part.COMPARE_OWNER else on.compare.of_other
+        found = compare(page, until)
+        while found and not self._mends and self._mirror_is_late():
+            if self._time_is_up():
+                raise _TimeIsUp
+            self._checked()
+            found = on.compare.again(found, min(self._calls_until, self._means.patience.clock() + _PAGE_LIMIT))
+        return found
+
+    def _mirror_is_late(self) -> bool:
+        late = self._means.register.late(self._task.pair_id, self._plan.owner, _STILL_LATE)
+        if late is None and self._plan.mode is Mode.POPULATE:
+            return self._means.patience.clock() - self._plan.planned_at < _FIRST_BATCH
+        return bool(late)
 
 
 def _next_limit(limit: int, items: int, seconds: float) -> int:

@@ -112,7 +112,7 @@ class TestTurns:
             outcome = at.mirror(record(0, "a", "1", at=1_000_001.0), record(1, "b", "1", at=1_000_002.0))
             assert outcome.skipped
             [damage] = at.state.pair(PAIR_ID).damage
-            assert f"1 records of {SOURCE}" in damage.what
+            assert f"Records of {SOURCE} came only after the turn that they were older than, 1 in all." in damage.what
             kept = at.client.query(
                 TableName="State",
                 KeyConditionExpression="#p = :p AND begins_with(#i, :s)",
