@@ -2,8 +2,8 @@
 
 A page of one table is looked up in the other. What differs is looked at again, with consistent reads of both, and again
 after the mirror has had its time, because a write is in the owner first and in the other table a moment later; where
-the mirror is known to be late, the worker looks until it has come. A key that is equal at any of these looks is equal. A key whose two sides both go on changing is being mirrored just then, and
-its value will come that way.
+the mirror is known to be late, the worker looks until it has come. A key that is equal at any of these looks is equal.
+A key whose two sides both go on changing is being mirrored just then, and its value will come that way.
 
 What a comparison cannot see: a value that was wrong and was overwritten before it came by, and what happens after it.
 """
