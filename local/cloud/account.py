@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any, Protocol
 
 import boto3
@@ -29,6 +30,11 @@ class Tenant(Protocol):
     def client(self, service: str) -> Any: ...
 
 
+# The cloud is on this machine, whatever proxies the environment names; looking there is not safe either while another
+# thread changes the environment.
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, proxies={})
+
+
 @dataclass(frozen=True)
 class Account:
     """`account` is a number of twelve digits; its root's access key is that number."""
@@ -36,7 +42,8 @@ class Account:
     endpoint: str
     account: str
     region: str = "us-east-1"
-    config: Config = field(default=Config(retries={"mode": "standard", "total_max_attempts": 3}), repr=False)
+    config: Config = field(default=_CONFIG, repr=False)
+    _making: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     @cached_property
     def _session(self) -> Any:
@@ -45,14 +52,15 @@ class Account:
     def client(self, service: str, credentials: Credentials | None = None, config: Config | None = None) -> Any:
         """A boto3 client of the account's root, or of the role whose `credentials` are given."""
         keys = credentials or Credentials(self.account, "test", "")
-        return self._session.client(
-            service,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=keys.access_key,
-            aws_secret_access_key=keys.secret_key,
-            aws_session_token=keys.token or None,
-            config=self.config.merge(config) if config else self.config,
-        )
+        with self._making:  # clients may be shared by threads, what makes them may not
+            return self._session.client(
+                service,
+                endpoint_url=self.endpoint,
+                aws_access_key_id=keys.access_key,
+                aws_secret_access_key=keys.secret_key,
+                aws_session_token=keys.token or None,
+                config=self.config.merge(config) if config else self.config,
+            )
 
     def assume(self, role_arn: str, session: str = "local") -> Credentials:
         """The credentials of a session of the role. Raises botocore's ClientError where its trust policy refuses."""

@@ -61,6 +61,16 @@ def test_functions_see_nothing_of_this_machines_environment(lab: Lab, monkeypatc
     assert "VIRTUAL_ENV" not in names
 
 
+def test_it_is_reached_directly_whatever_proxies_the_environment_names(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert cloud.tenant("111111111111").client("sts").get_caller_identity()["Account"] == "111111111111"
+
+
 def test_another_version_of_the_emulator_is_refused() -> None:
     found, emulator.VERSION = emulator.VERSION, "0.0.0"
     try:
