@@ -61,20 +61,16 @@ class Compare:
         suspects = [
             key for key, item in zip(keys, page.items, strict=True) if not equal(item, others.get(identity(key)))
         ]
-        return self._remaining(suspects, deadline)
+        return self.remaining(suspects, deadline)
 
     def of_other(self, page: Page, deadline: float) -> list[Item]:
         """The keys of a page of the other table that the owner does not have. Raises a TableError."""
         keys = [self._ends.key(item) for item in page.items]
         owners = self._tables.get(self._ends.owner, keys, deadline, consistent=False)
-        return self._remaining([key for key in keys if identity(key) not in owners], deadline)
+        return self.remaining([key for key in keys if identity(key) not in owners], deadline)
 
-    def again(self, keys: Sequence[Item], deadline: float) -> list[Item]:
-        """Those of the keys that are different still. Raises a TableError."""
-        return self._remaining(keys, deadline)
-
-    def _remaining(self, suspects: Sequence[Item], deadline: float) -> list[Item]:
-        """Those of the keys that stay different, look after look."""
+    def remaining(self, suspects: Sequence[Item], deadline: float) -> list[Item]:
+        """Those of the keys that stay different, look after look. Raises a TableError."""
         before: dict[Hashable, _Both] = {}
         for wait in self._looks_after:
             if not suspects:

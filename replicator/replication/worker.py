@@ -272,7 +272,7 @@ class Worker:
             if self._time_is_up():
                 raise _TimeIsUp
             self._checked()
-            found = on.compare.again(found, min(self._calls_until, self._means.patience.clock() + _PAGE_LIMIT))
+            found = on.compare.remaining(found, min(self._calls_until, self._means.patience.clock() + _PAGE_LIMIT))
         return found
 
     def _mirror_is_late(self) -> bool:
