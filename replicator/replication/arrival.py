@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from replication.errors import RequestError, StaleOrder
 from replication.order import softened
 from replication.ordered import OVERTAKEN, is_open
 from replication.pair import Ordered, OrderState, Pair
-from replication.request import Kind, Request
+from replication.request import Kind, Request, read_gate
 from replication.stacks import rolling_back
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ class Arrival:
         """The record with this request as its newest, and whether the stack is on its way back or going away.
 
         R8: the status is read behind the record. Raises StaleOrder when another request was noted meanwhile, unless
-        this one is a rollback's, or a removal, since the record was read first: those are to be followed. A request
-        that came before is not noted. Raises RequestError for a pair of another stack.
+        this one is a rollback's, or a removal, since the record was read first: those are to be followed; and when it
+        is the forward one of an update whose rollback's is there. A request that came before is not noted. Raises
+        RequestError for a pair of another stack.
         """
         forward = False
         for _ in range(_TRIES):
@@ -41,8 +43,10 @@ class Arrival:
             forward = forward or not (going_back or request.kind is Kind.DELETE)
             if pair is None or came_before(pair, request) or is_open(pair, request.answer.request_id):
                 return pair, going_back
+            if going_back and behind_its_rollback(pair, request):
+                raise StaleOrder(OVERTAKEN)
             try:
-                return self.crew.state.come(pair, self.ordered(request)), going_back
+                return self.crew.state.come(pair, self.ordered(request, going_back=going_back)), going_back
             except StaleOrder:
                 if forward:
                     raise
@@ -62,9 +66,10 @@ class Arrival:
         """Whether the stack is on its way back, or going away."""
         return rolling_back(self.stacks.status(request.answer.stack_id))
 
-    def ordered(self, request: Request) -> Ordered:
+    def ordered(self, request: Request, *, going_back: bool) -> Ordered:
         """What is noted of a request that the gate is going to decide."""
-        return Ordered(request.answer.request_id, self.crew.clock(), OrderState.DECIDING)
+        now, stage = self.crew.clock(), stage_of(request)
+        return Ordered(request.answer.request_id, now, OrderState.DECIDING, must_not_fail=going_back, stage=stage)
 
     def give_way(self, request: Request, *, must_not_fail: bool) -> Verdict | None:
         """What is said of a request that has been overtaken.
@@ -82,6 +87,26 @@ def pair_of(request: Request) -> str:
     """The pair that a request is about. A removal names what is there, whatever its properties say."""
     known = request.physical_id if request.kind is Kind.DELETE else None
     return known or request.answer.physical_resource_id
+
+
+def stage_of(request: Request) -> int | None:
+    """The stage that a request wants; None of a removal, and where its properties, refused later, do not say."""
+    if request.kind is Kind.DELETE:
+        return None
+    with contextlib.suppress(RequestError):
+        return read_gate(request.properties).stage
+    return None
+
+
+def behind_its_rollback(pair: Pair, request: Request) -> bool:
+    """Whether a request that comes while the stack rolls back is the forward one, and the way back's came before it.
+
+    A rollback has one stage to go back to, however often it is asked for; the forward request wants another one.
+    """
+    noted = pair.ordered
+    if noted is None or not noted.must_not_fail or noted.stage is None or request.kind is not Kind.UPDATE:
+        return False
+    return stage_of(request) not in (None, noted.stage)
 
 
 def came_before(pair: Pair, request: Request) -> bool:

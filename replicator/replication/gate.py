@@ -122,7 +122,13 @@ class Gate:
     def _turn(self, order: Order) -> None:
         """Noted before it is started: an execution that nobody knows of would begin nothing. Raises StaleOrder."""
         noted = Ordered(
-            order.request, self.crew.clock(), OrderState.WAITING, order.to, order.must_not_fail, order.answer
+            order.request,
+            self.crew.clock(),
+            OrderState.WAITING,
+            order.to,
+            order.must_not_fail,
+            order.answer,
+            stage=order.stage,
         )
         self.crew.state.order(order.pair, noted)
         self.machines.turn(order)
@@ -165,8 +171,9 @@ class Gate:
 
         So the status is looked at again once it is there: whoever comes later finds it. Raises StaleOrder.
         """
+        ordered = self.arrival.ordered(request, going_back=must_not_fail)
         try:
-            pair = self.adoption.make(request, wanted, source, twin, self.arrival.ordered(request))
+            pair = self.adoption.make(request, wanted, source, twin, ordered)
         except RequestError as why:
             found = self.arrival.own(request)
             if found is not None and request.answer.request_id in found.answered:

@@ -20,9 +20,13 @@ would take the writes of a stack whose services name the source. This is how it 
   - The order waits for another turn (R7) when a later request comes: it looks at the note each time that it looks.
   - The rollback removes the gate while the forward request is still making the record, and finds nothing to remove: the
     forward one looks at the status again when it has made it, and takes it away.
+  - The rollback's request comes first, because the invocation with the forward one was late. The forward one finds a
+    rollback's noted, while the stack is on its way back, which wants another stage: an update has but one to go back
+    to. It gives way.
   - The same request comes twice: a note accepts what it says already, and a request that has been decided is known.
 
-What remains is a request that Lambda hands over for the first time after a later one: nothing in it says how old it is.
+What remains is a request that Lambda hands over for the first time when the next update of the stack is under way:
+nothing in it says how old it is.
 """
 
 from __future__ import annotations

@@ -96,6 +96,7 @@ class Ordered:
     must_not_fail: bool = False
     answer: Answer | None = None
     reason: str | None = None  # why it was given up
+    stage: int | None = None  # that the request wants; None of a removal, and in records of 0.1
 
 
 @dataclass(frozen=True)

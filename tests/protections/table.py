@@ -131,6 +131,9 @@ THE_NEWEST_REQUEST = (
     _one("newest_request: the rollback wins", f"{ORDERED}::TestForwardThenRollback::"
          "test_the_rollback_reads_the_record_then_the_forward_one_orders_then_the_rollback_is_the_newer", "arrival.py",
          "                if forward:\n", "                if True:\n"),
+    _one("newest_request: a rollback has one stage", f"{ORDERED}::TestRollbackThenForward::"
+         "test_the_rollback_stays_at_cutover_then_the_way_back_comes_then_it_gives_way", "arrival.py",
+         "if going_back and behind_its_rollback(pair, request):", "if False:"),
     _one("newest_request: a record that is made", f"{ORDERED}::TestRemoval::"
          "test_a_record_is_made_then_the_removal_has_found_none_then_the_record_goes", "gate.py",
          "if not must_not_fail and self.arrival.going_back(request):", "if False:"),

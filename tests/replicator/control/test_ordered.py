@@ -242,6 +242,50 @@ class TestMirrored:
         assert stack.world.pair.paused is None
 
 
+class TestRollbackThenForward:
+    """Lambda hands the forward request over when the rollback's has come: its invocation was late."""
+
+    @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"])
+    def test_the_rollback_stays_then_the_forward_one_comes_then_it_gives_way(self, stack: Stack, status: str) -> None:
+        assert roll_back(stack) == DONE
+        stack.cloudformation.status = status
+        gave_way(stack, stack.ask("Update", 3, "forward"))
+
+    def test_the_rollback_stays_at_cutover_then_the_way_back_comes_then_it_gives_way(self) -> None:
+        stack = at_stage(Stack(), 3)
+        assert roll_back(stack, 3) == DONE
+        verdict = stack.ask("Update", 2, "back")
+        assert verdict is not None
+        assert (verdict.success, verdict.reason) == (False, OVERTAKEN + ", so that it changes nothing.")
+        assert stack.machines.turns == []
+        assert (stack.world.pair.owner, stack.world.pair.stage) == (Side.TWIN, 3)
+
+    def test_the_rollback_has_ordered_its_turn_then_the_forward_one_comes_then_the_turn_is_made(self) -> None:
+        stack = at_stage(Stack(), 3)
+        assert roll_back(stack) is None
+        verdict = stack.ask("Update", 3, "forward")
+        assert verdict is not None
+        assert not verdict.success
+        assert stack.follow() is Ended.RELEASED
+        is_source(stack)
+
+    def test_the_rollback_fails_elsewhere_then_it_is_continued_and_followed(self, stack: Stack) -> None:
+        assert roll_back(stack) == DONE
+        assert stack.ask("Update", 2, "continued") == DONE
+
+    def test_the_rollback_stays_then_that_of_the_next_update_is_followed(self, stack: Stack) -> None:
+        """Its own forward request has come before it, and has taken the place of the earlier rollback's."""
+        assert roll_back(stack) == DONE
+        stack.cloudformation.status = "UPDATE_IN_PROGRESS"
+        assert stack.ask("Update", 3, "forward") is None
+        assert stack.follow() is Ended.RELEASED
+        assert stack.ask("Update", 2, "back") is None
+        stack.cloudformation.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+        assert stack.ask("Update", 3, "rollback of that") == DONE
+        assert execute(stack, stack.machines.turns[0]) is Ended.SUPERSEDED
+        assert (stack.world.pair.owner, stack.world.pair.stage) == (Side.TWIN, 3)
+
+
 class TestRemoval:
     def test_a_create_is_ordered_then_removed_then_the_execution_begins(self) -> None:
         stack = Stack()
