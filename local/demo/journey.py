@@ -19,7 +19,7 @@ from local.traffic.history import Outcome
 from local.traffic.traffic import Traffic
 
 WAITS = SHORT_WAITS
-CATCH_UP_SECONDS = 20.0
+_CATCH_UP_SECONDS = 300.0  # nobody writes meanwhile: what is still different then will stay so
 _CALM_SECONDS = 2.0  # so that there are writes in every stage
 
 
@@ -163,7 +163,7 @@ class Journey:
 def both_at_rest(traffic: Traffic, example: Example) -> tuple[Contents, Contents]:
     """What source and twin hold while nobody writes: when they are equal, or the mirror has had time to catch up."""
     source, twin = example.the("Users"), example.the("UsersEncrypted")
-    until = time.monotonic() + CATCH_UP_SECONDS
+    until = time.monotonic() + _CATCH_UP_SECONDS
     while True:
         both = traffic.contents(source), traffic.contents(twin)
         if both[0] == both[1] or time.monotonic() > until:

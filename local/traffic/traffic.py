@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOADER = "load"  # who puts the first items, before the clients begin
 # Seconds for which a client keeps its configuration: most start anew at once, some stay warm for several seconds.
 KEEPS_CONFIGURATION = (0.5, 0.5, 5.0, 0.5, 8.0, 0.5)
-_ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=30, max_pool_connections=64)
+_ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=120, max_pool_connections=64)
 _JOIN_SECONDS = 330.0
 
 

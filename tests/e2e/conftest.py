@@ -24,9 +24,10 @@ from local.traffic.history import Outcome
 from local.traffic.service import trust_account
 from local.traffic.traffic import Traffic
 from tests.cli.running import Ran, encrypt_migrate
+from tests.waiting import eventually
 
 _numbers = itertools.count(1)
-TRIES, PAUSE = 6, 10.0  # a gate may ask for evidence that comes with time
+TRIES, PAUSE = 12, 10.0  # a gate may ask for evidence that comes with time
 LATE = ("wait until it has caught up", "did not settle")
 
 
@@ -86,23 +87,12 @@ class Run:
 
         The last one's result.
         """
-        results = [self._again(stage, LATE) for stage in stages]
+        results = [deployed(self.example, stage) for stage in stages]
         return results[-1]
 
     def insist(self, stage: str) -> None:
         """Deploy a stage, again whatever its gate asks for."""
-        self._again(stage, ("MigrationGate",))
-
-    def _again(self, stage: str, reasons: tuple[str, ...]) -> Result:
-        """Deploy a stage, and after a while again where that fails for one of these reasons."""
-        for _ in range(TRIES - 1):
-            try:
-                return self.example.deploy(stage)
-            except StackFailed as refusal:
-                if not any(reason in refusal.reason for reason in reasons):
-                    raise
-            time.sleep(PAUSE)
-        return self.example.deploy(stage)
+        deployed(self.example, stage, ("MigrationGate",))
 
     def refused(self, stage: str, body: str | None = None) -> str:
         """Deploy a stage that must fail, roll back, and cost the traffic nothing; the reason."""
@@ -141,7 +131,7 @@ class Run:
         """Bring over what differs, and wait until the tables have been found equal."""
         began = time.time()
         assert self.command("repair", self.example.name, "--yes").code == 0
-        eventually(lambda: self.compared(began) == 0, within=90)
+        eventually(lambda: self.compared(began) == 0)
 
     def compared(self, since: float) -> int | None:
         """How many keys the last comparison found different, if it began after `since`."""
@@ -159,7 +149,7 @@ class Run:
 
     def wait_for_the_turn(self) -> None:
         """An update is answered when its turn has opened the new owner; the old one is held closed a while longer."""
-        eventually(lambda: "Turn" not in self.record(), within=90)
+        eventually(lambda: "Turn" not in self.record())
 
     def compare_at_rest(self) -> None:
         """Look at both tables while nobody writes; `finish` judges what was seen."""
@@ -181,6 +171,18 @@ class Run:
         assert not findings, findings[:10]
         assert verdict.acknowledged > len(self.keys.items)
         return verdict
+
+
+def deployed(example: Example, stage: str, reasons: tuple[str, ...] = LATE) -> Result:
+    """Deploy a stage, and after a while again where that fails for one of these reasons."""
+    for _ in range(TRIES - 1):
+        try:
+            return example.deploy(stage)
+        except StackFailed as refusal:
+            if not any(reason in refusal.reason for reason in reasons):
+                raise
+        time.sleep(PAUSE)
+    return example.deploy(stage)
 
 
 @contextmanager
@@ -213,14 +215,6 @@ def begin(lab: Lab, tmp_path: Path) -> Iterator[Begin]:
     """Starts runs, under a name of their own; the arguments are those of `running`."""
     with ExitStack() as all_of_them:
         yield lambda **options: all_of_them.enter_context(running(lab, tmp_path, f"users-{next(_numbers)}", **options))
-
-
-def eventually(ask: Callable[[], object], within: float = 60.0) -> None:
-    """Returns as soon as `ask` is true; fails when it has not become so in time."""
-    deadline = time.monotonic() + within
-    while not ask():
-        assert time.monotonic() < deadline, f"not within {within} s"
-        time.sleep(0.2)
 
 
 def changed(body: str, change: Callable[[Any], None]) -> str:

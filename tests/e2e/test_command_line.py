@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,8 @@ from local.cli.cloud import Cloud
 from local.cloud.stacks import StackFailed, deploy
 from local.demo.example import STAGE_PARAMETER, TEMPLATE, Example, parameters
 from tests.cli.running import encrypt_migrate
+from tests.e2e.conftest import deployed
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Lab
@@ -41,15 +42,15 @@ def test_a_table_is_taken_through_by_what_the_commands_say(lab: Lab, tmp_path: P
     assert "has not been populated" in refused.said
 
     example.deploy("populate")
-    assert _until(lambda: "Next: set the stage to cutover" in run("status", STACK).said)
+    eventually(lambda: "Next: set the stage to cutover" in run("status", STACK).said)
     assert f"{ITEMS} items, all equal" in run("status", STACK).said
 
-    _deploy_when_settled(example, "cutover")
-    assert _until(lambda: "set the stage to cleanup" in run("status", STACK).said)
+    deployed(example, "cutover")
+    eventually(lambda: "set the stage to cleanup" in run("status", STACK).said)
     assert "owner twin" in run("status", STACK).said
 
     assert run("repair", STACK, "--yes").code == 0
-    assert _until(lambda: run("status", STACK, "--json").json["pairs"][0]["jobs"] == [])
+    eventually(lambda: run("status", STACK, "--json").json["pairs"][0]["jobs"] == [])
     before = run("finish", TEMPLATE, "--stack", STACK)
     assert (before.code, "is at stage cutover, not at cleanup" in before.said) == (1, True)
 
@@ -75,28 +76,3 @@ def _fill(lab: Lab, table: str) -> None:
     for first in range(0, ITEMS, 25):
         items = [{"PutRequest": {"Item": {"user": {"S": f"{number:05}"}}}} for number in range(first, first + 25)]
         client.batch_write_item(RequestItems={table: items})
-
-
-def _deploy_when_settled(example: Example, stage: str) -> None:
-    """The mirror has just been late with what was put into the table: a first try may be refused for that."""
-    for _ in range(2):
-        try:
-            example.deploy(stage)
-        except StackFailed as refused:
-            if "behind" not in refused.reason:
-                raise
-            time.sleep(60)
-        else:
-            return
-    example.deploy(stage)
-
-
-def _until(holds: object, seconds: float = 90) -> bool:
-    """Whether it comes to hold in time."""
-    assert callable(holds)
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(1)
-    return True

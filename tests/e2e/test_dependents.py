@@ -15,8 +15,9 @@ from local.traffic.check import check
 from local.traffic.client import REPEATED
 from local.traffic.seen import last_seen, unseen
 from local.traffic.traffic import Traffic
-from tests.e2e.conftest import Begin, Lab, Run, eventually
+from tests.e2e.conftest import Begin, Lab, Run
 from tests.e2e.dependents import EXPORT, FOLDER, SECOND_EXPORT, Dependents, Importer, Steadily, together
+from tests.waiting import eventually
 
 ALWAYS_THERE = "visits-0"  # no client deletes it
 POLICIES = {"": ["table-writes"], "/index/by-label": ["index-writes"]}
@@ -56,7 +57,7 @@ class Scene:
     def _the_reader_is_at(self, table: str) -> None:
         """Wait until the reader of the stream has seen all that a table holds."""
         holds = self.run.traffic.contents(table)
-        eventually(lambda: last_seen(self.own.notes(table)) == holds, within=240)
+        eventually(lambda: last_seen(self.own.notes(table)) == holds)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import json
 import time
 from typing import Any
 
-from tests.e2e.conftest import Begin, Lab, Run, changed, eventually
+from tests.e2e.conftest import Begin, Lab, Run, changed
+from tests.waiting import eventually
 
 # `mail` and `login` have a type that an index does not take: the first one of the twin, the second one of the source.
 POISON = {"user": {"S": "poison"}, "mail": {"N": "1"}, "told": {"S": "in full"}}
@@ -43,33 +44,40 @@ def test_a_poisoned_record_is_told_kept_in_full_and_repaired(begin: Begin, lab: 
     began = time.time()
     dynamodb.put_item(TableName=source, Item=POISON)
 
-    eventually(lambda: failing(run) == 1, within=60)
+    told_within_a_minute(run)
     assert "1 batch of the mirror failing: mend the cause" in run.status()
     assert float(run.record()["FailedAt"]["N"]) > float(run.record()["Comparison"]["M"]["StartedAt"]["N"])
     assert "of its batches, the first because of" in run.refused("cutover")
 
-    eventually(lambda: POISON in given_up(lab), within=3 * GIVEN_UP_AFTER)
+    eventually(lambda: POISON in given_up(lab))
     assert time.time() - began >= GIVEN_UP_AFTER
     dynamodb.put_item(TableName=source, Item={**POISON, "mail": {"S": "a@b"}})  # the cause is mended
     assert "run the repair when the records were given up" in run.refused("cutover")
 
     run.repair()
-    assert failing(run) == 0
+    assert failing(run) == []
     run.insist("cutover")
     run.compare_at_rest()
 
     dynamodb.put_item(TableName=twin, Item=POISON_BACK)
-    eventually(lambda: failing(run) == 1, within=60)
+    told_within_a_minute(run)
     assert "of its batches, the first because of" in run.fails("cleanup")
     for item in (POISON, POISON_BACK):
         dynamodb.delete_item(TableName=twin, Key={"user": item["user"]})  # the clients know nothing of it
     run.finish(turns=1)
 
 
-def failing(run: Run) -> int:
-    """Batches of the mirror that fail, as `status` says."""
+def told_within_a_minute(run: Run) -> None:
+    """One batch fails, and is told soon after the mirror has first tried it."""
+    [batch] = eventually(lambda: failing(run))
+    assert time.time() - batch["since"] < 60
+
+
+def failing(run: Run) -> list[Any]:
+    """The batches of the mirror that fail, as `status` says."""
     (pair,) = run.command("status", run.example.name, "--json").json["pairs"]
-    return len(pair["failing"])
+    found: list[Any] = pair["failing"]
+    return found
 
 
 def given_up(lab: Lab) -> list[Any]:

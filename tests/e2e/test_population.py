@@ -4,6 +4,7 @@ import threading
 import time
 
 from tests.e2e.conftest import Begin, Run
+from tests.waiting import PATIENCE_SECONDS
 
 
 def stop_the_copy(run: Run) -> None:
@@ -11,7 +12,7 @@ def stop_the_copy(run: Run) -> None:
     account = run.lab.account
     states = account.client("stepfunctions")
     machine = f"arn:aws:states:{account.region}:{account.account}:stateMachine:encrypt-migrate-Population"
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         execution = run.record().get("Population", {}).get("M", {}).get("Execution", {}).get("S")
         running = states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]

@@ -15,7 +15,8 @@ import pytest
 from local.cloud.stacks import StackFailed, delete, deploy
 from replication.machines import Machines, PopulationJob
 from replication.segments import Mode
-from tests.e2e.conftest import Begin, Lab, Run, changed, eventually, running
+from tests.e2e.conftest import Begin, Lab, Run, changed, running
+from tests.waiting import eventually
 
 STRANGER = {"user": {"S": "stranger"}}
 
@@ -128,7 +129,7 @@ def compare(run: Run, *, differences: int) -> None:
     machine = f"arn:aws:states:{account.region}:{account.account}:stateMachine:encrypt-migrate-Population"
     job = PopulationJob(run.pair, f"compare-{run.pair}-{began:.0f}", Mode.COMPARE)
     Machines(account.client("stepfunctions"), "", machine).population(job)
-    eventually(lambda: run.compared(began) == differences, within=90)
+    eventually(lambda: run.compared(began) == differences)
 
 
 def gate_for(run: Run) -> str:

@@ -19,7 +19,8 @@ from local.cloud.stacks import outputs
 from local.demo.example import package
 from local.demo.journey import WAITS
 from local.traffic.history import Outcome
-from tests.e2e.conftest import Begin, Lab, Run, changed, eventually
+from tests.e2e.conftest import Begin, Lab, Run, changed, deployed
+from tests.waiting import eventually
 
 STAGES = ("replicate", "populate", "cutover")
 ITEMS = 60
@@ -106,7 +107,12 @@ def test_an_upgrade_in_the_middle_of_migrations_loses_nothing(begin: Begin, lab:
 
 def reach(migration: Migration, run: Run) -> None:
     for stage in STAGES[: STAGES.index(migration.reached) + 1]:
-        run.insist(stage)
+        patiently(run, stage)
+
+
+def patiently(run: Run, stage: str) -> None:
+    """0.1.0 takes for different what its mirror is late with, and then asks for the copy to be made anew."""
+    deployed(run.example, stage, ("MigrationGate", "UsersPopulation"))
 
 
 def prepared(account: Account) -> str:
@@ -121,14 +127,14 @@ def prepared(account: Account) -> str:
 def execute(account: Account, change_set: str) -> None:
     client = account.client("cloudformation")
     client.execute_change_set(ChangeSetName=change_set, StackName=STACK)
-    client.get_waiter("stack_update_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
+    client.get_waiter("stack_update_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 900})
 
 
 def begun(migration: Migration, runs: Mapping[Migration, Run], pool: ThreadPoolExecutor) -> Future[Any]:
     """The update that this migration makes meanwhile, as soon as its copy or its turn is under way."""
     run = runs[migration]
-    update = pool.submit(run.insist, migration.meanwhile)
-    eventually(lambda: update.done() or busy(run.record()), within=120)
+    update = pool.submit(patiently, run, migration.meanwhile)
+    eventually(lambda: update.done() or busy(run.record()))
     assert not update.done(), update.result()
     return update
 

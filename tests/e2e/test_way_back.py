@@ -9,7 +9,8 @@ import pytest
 from local.cloud.account import Account
 from local.cloud.stacks import delete
 from local.traffic.history import Outcome
-from tests.e2e.conftest import Begin, Lab, changed, eventually
+from tests.e2e.conftest import Begin, Lab, changed
+from tests.waiting import eventually
 
 
 def test_all_the_way_back_to_off_and_forward_again_twice(begin: Begin) -> None:

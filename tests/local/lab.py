@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,15 +15,6 @@ if TYPE_CHECKING:
     from local.cloud.account import Credentials
 
 PYTHON = "python3.11"
-
-
-def eventually(ask: "Callable[[], Any]", *, within: float = 60.0) -> Any:
-    """What `ask` returns as soon as it is true; fails when it has not become so in time."""
-    deadline = time.monotonic() + within
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, f"not within {within} s"
-        time.sleep(0.02)
-    return answer
 
 
 def allowed(call: "Callable[..., Any]", **request: Any) -> bool:

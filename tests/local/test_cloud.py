@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud import Cloud, CloudFailed, Settings, emulator
-from tests.local.lab import Lab, eventually
+from tests.local.lab import Lab
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.lab import Lab, eventually
+from tests.local.lab import Lab
+from tests.waiting import eventually
 
 # Fails as many times as it is told to, with an error of the given class.
 WORKER = """

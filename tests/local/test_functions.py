@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from local.cloud import stacks
-from tests.local.lab import PYTHON, Lab, eventually
+from tests.local.lab import PYTHON, Lab
+from tests.waiting import eventually
 
 CODE = """
 import json, os, time

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from local.cloud import Cloud, Settings
 from local.cloud.mends.batches import split
 from local.cloud.mends.usererrors import counts
-from tests.local.lab import Lab, eventually
+from tests.local.lab import Lab
+from tests.waiting import eventually
 
 
 def user_errors(lab: Lab) -> float:

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from local.cloud.mends.policies import History
 from tests.local.conftest import SETTINGS
-from tests.local.lab import Lab, allowed, document, eventually
+from tests.local.lab import Lab, allowed, document
+from tests.waiting import eventually
 
 WRITES = [f"dynamodb:{name}" for name in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")]
 PARTIQL = [f"dynamodb:PartiQL{name}" for name in ("Insert", "Update", "Delete")]

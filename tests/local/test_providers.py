@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from local.cloud import Cloud, Settings, stacks
-from tests.local.lab import Lab, eventually
+from tests.local.lab import Lab
+from tests.waiting import eventually
 
 # Notes every event with the stack's status at that moment; answers as the properties say.
 PROVIDER = """
@@ -169,7 +170,7 @@ def test_another_physical_id_is_a_replacement_whose_predecessor_is_deleted_last(
 
 def test_somebody_else_may_answer_later(provider: Provider) -> None:
     def answer() -> None:
-        event = eventually(lambda: provider.events() and provider.events()[0])
+        event = eventually(provider.events)[0]
         time.sleep(1)
         put(event["ResponseURL"], {"Status": "SUCCESS", "PhysicalResourceId": "late", "Data": {}})
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.lab import Lab, allowed, eventually
+from tests.local.lab import Lab, allowed
+from tests.waiting import eventually
 
 READ_STREAMS = {
     "Effect": "Allow",

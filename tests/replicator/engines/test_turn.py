@@ -7,10 +7,11 @@ from typing import Any
 from replication.order import Ended
 from replication.pair import Side
 from replication.policies import Mode
-from tests.local.lab import allowed, eventually
+from tests.local.lab import allowed
 from tests.replicator.control.iam import Caller
 from tests.replicator.engines.engine import Engine
 from tests.replicator.engines.migration import CLIENTS, KEYS, Migration
+from tests.waiting import eventually
 
 LAST = "The owner is being closed: writes of clients are refused from here on."
 
