@@ -133,7 +133,10 @@ class Access:
         found = self.read(pair.table(side).arn)
         if found is not None and found.revision == placed.revision:
             return False
-        return found is None or digest(found.document) != placed.digest
+        if found is not None and digest(found.document) == placed.digest:
+            return False
+        # Race: the gate has put a newer one and has yet to note it, or died before it could.
+        return self._ours(pair, side, found) != placed.mode
 
     def note_altered(self, pair: Pair, side: Side) -> None:
         """Keeps that somebody replaced the policy that we put there last: once for each that we put."""
@@ -203,9 +206,15 @@ class Access:
             raise StaleTurn(f"{pair.table(side).name} already has the policy of a later holder of {pair.pair_id}.")
         if placed is None or (found is not None and digest(found.document) == placed.digest):
             return  # it was read too early to be new
-        # Ours, and put by somebody who died before it could be noted, if it is word by word what we would have put.
-        if found is None or ours is None or digest(found.document) != digest(self._document(pair, side, *ours)):
+        if self._ours(pair, side, found) is None:  # nor put by somebody who died before it could be noted
             self.note_altered(pair, side)
+
+    def _ours(self, pair: Pair, side: Side, found: Found | None) -> Mode | None:
+        """The mode of a policy that is word by word what we would have put; None of any other."""
+        ours = put_by_us(found.document) if found else None
+        if found is None or ours is None or digest(found.document) != digest(self._document(pair, side, *ours)):
+            return None
+        return ours[0]
 
     def _wait_for_interval(self, placed: Placed | None) -> None:
         if placed is not None:

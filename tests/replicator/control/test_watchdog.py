@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,7 +15,7 @@ from replication.pair import Comparison, Damage, OrderState, Phase, Population, 
 from replication.progress import Progress
 from replication.register import Standing
 from replication.release import release
-from replication.rest import close
+from replication.rest import close, restore
 from replication.segments import Mode, Part, Plan, Position
 from replication.turn import run
 from replication.watchdog import Health, Watchdog
@@ -23,6 +25,7 @@ from tests.replicator.control.stack import QUIET, Started
 from tests.replicator.control.world import PAIR_ID, SOURCE, TWIN, World, answer_to
 
 WAIT = 3000.0
+DESCRIBE = {"Effect": "Allow", "Principal": "*", "Action": "dynamodb:DescribeTable", "Resource": "*"}
 
 
 @pytest.fixture
@@ -330,6 +333,30 @@ class TestPolicies:
         world.account.before = turn
         watchdog(world, machines).run()
         assert (world.pair.owner, world.pair.damage, machines.closed) == (Side.TWIN, (), [])
+
+    @pytest.mark.parametrize("dies", [False, True], ids=["goes on", "dies"])
+    def test_the_gate_has_put_one_and_has_yet_to_note_it_then_nobody_else_has_changed_it(
+        self, world: World, machines: Started, *, dies: bool
+    ) -> None:
+        """The template's own policy of the table has changed."""
+        world.state.change(PAIR_ID, SourcePolicy=json.dumps({"Statement": [DESCRIBE]}))
+        put = False
+
+        def gate(_caller: str, operation: str) -> None:
+            nonlocal put
+            if put and operation == "state.update_item":
+                world.account.before = lambda caller, operation: None
+                world.account.sleep(20)  # the change can be read
+                watchdog(world, machines).run()
+                if dies:
+                    raise Killed
+            put = put or operation == "put_resource_policy"
+
+        world.account.before = gate
+        with pytest.raises(Killed) if dies else nullcontext():
+            restore(world.crew, world.pair)
+        watchdog(world, machines).run()
+        assert (world.pair.damage, world.pair.altered, machines.closed) == ((), {}, [])
 
 
 class TestStreams:
