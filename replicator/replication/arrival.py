@@ -32,9 +32,8 @@ class Arrival:
         """The record with this request as its newest, and whether the stack is on its way back or going away.
 
         R8: the status is read behind the record. Raises StaleOrder when another request was noted meanwhile, unless
-        this one is a rollback's, or a removal, since the record was read first: those are to be followed; and when it
-        is the forward one of an update whose rollback's is there. A request that came before is not noted. Raises
-        RequestError for a pair of another stack.
+        this one is a rollback's, or a removal, since the record was read first: those are to be followed. A request
+        that came before, or behind its own rollback's, is not noted. Raises RequestError for a pair of another stack.
         """
         forward = False
         for _ in range(_TRIES):
@@ -44,9 +43,9 @@ class Arrival:
             if pair is None or came_before(pair, request) or is_open(pair, request.answer.request_id):
                 return pair, going_back
             if going_back and behind_its_rollback(pair, request):
-                raise StaleOrder(OVERTAKEN)
+                return pair, going_back
             try:
-                return self.crew.state.come(pair, self.ordered(request, going_back=going_back)), going_back
+                return self.crew.state.come(pair, self.ordered(request, pair, going_back=going_back)), going_back
             except StaleOrder:
                 if forward:
                     raise
@@ -66,10 +65,16 @@ class Arrival:
         """Whether the stack is on its way back, or going away."""
         return rolling_back(self.stacks.status(request.answer.stack_id))
 
-    def ordered(self, request: Request, *, going_back: bool) -> Ordered:
-        """What is noted of a request that the gate is going to decide."""
-        now, stage = self.crew.clock(), stage_of(request)
-        return Ordered(request.answer.request_id, now, OrderState.DECIDING, must_not_fail=going_back, stage=stage)
+    def ordered(self, request: Request, pair: Pair | None, *, going_back: bool) -> Ordered:
+        """What is noted of a request that the gate is going to decide, behind what `pair` has noted."""
+        stage, before = stage_of(request), pair.ordered.stage if pair is not None and pair.ordered is not None else None
+        return Ordered(
+            request.answer.request_id,
+            self.crew.clock(),
+            OrderState.DECIDING,
+            stage=stage,
+            returns=going_back and stage is not None and stage == before,
+        )
 
     def give_way(self, request: Request, *, must_not_fail: bool) -> Verdict | None:
         """What is said of a request that has been overtaken.
@@ -101,10 +106,11 @@ def stage_of(request: Request) -> int | None:
 def behind_its_rollback(pair: Pair, request: Request) -> bool:
     """Whether a request that comes while the stack rolls back is the forward one, and the way back's came before it.
 
-    A rollback has one stage to go back to, however often it is asked for; the forward request wants another one.
+    Both may come so late that only their stages tell them apart: a rollback goes back to the stage at which the stack
+    was, which the request before the update has wanted, and the forward one wants another.
     """
     noted = pair.ordered
-    if noted is None or not noted.must_not_fail or noted.stage is None or request.kind is not Kind.UPDATE:
+    if noted is None or not noted.returns or request.kind is not Kind.UPDATE:
         return False
     return stage_of(request) not in (None, noted.stage)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from replication.answer import Verdict
-from replication.arrival import Arrival, came_before, pair_of
+from replication.arrival import Arrival, behind_its_rollback, came_before, pair_of
 from replication.errors import Refused, ReplicationError, RequestError, StaleOrder, TableGone
 from replication.evidence import for_exports
 from replication.leaving import leave, left_behind
@@ -70,6 +70,8 @@ class Gate:
                 # Lambda delivers at least once, and CloudFormation has gone on: what was right then may turn back.
                 self.crew.log("A request came again.", {"pair": pair.pair_id, "request": request.answer.request_id})
                 return None
+            if pair is not None and going_back and behind_its_rollback(pair, request):
+                return self.arrival.give_way(request, must_not_fail=True)
             if request.kind is Kind.DELETE:
                 return self._delete(request, pair, must_not_fail=going_back)
             pair = self._after_removal(pair)
@@ -107,6 +109,7 @@ class Gate:
         elif pair.turn is None and not must_not_fail and wanted.owner is Side.TWIN:  # a rollback's turn waits for it
             self._require_evidence(pair)
         self._turn(
+            pair,
             Order(
                 pair=pair.pair_id,
                 request=request.answer.request_id,
@@ -115,11 +118,11 @@ class Gate:
                 must_not_fail=must_not_fail,
                 must_be_empty=never_granted,
                 answer=request.answer,
-            )
+            ),
         )
         return None
 
-    def _turn(self, order: Order) -> None:
+    def _turn(self, pair: Pair, order: Order) -> None:
         """Noted before it is started: an execution that nobody knows of would begin nothing. Raises StaleOrder."""
         noted = Ordered(
             order.request,
@@ -129,6 +132,7 @@ class Gate:
             order.must_not_fail,
             order.answer,
             stage=order.stage,
+            returns=pair.ordered is not None and pair.ordered.returns,
         )
         self.crew.state.order(order.pair, noted)
         self.machines.turn(order)
@@ -171,7 +175,7 @@ class Gate:
 
         So the status is looked at again once it is there: whoever comes later finds it. Raises StaleOrder.
         """
-        ordered = self.arrival.ordered(request, going_back=must_not_fail)
+        ordered = self.arrival.ordered(request, None, going_back=must_not_fail)
         try:
             pair = self.adoption.make(request, wanted, source, twin, ordered)
         except RequestError as why:
@@ -270,6 +274,7 @@ class Gate:
         if pair.turn is not None or must_turn_back:
             to = Side.SOURCE if pair.stage < Stage.CLEANUP else Side.TWIN
             self._turn(
+                pair,
                 Order(
                     pair=pair.pair_id,
                     request=request.answer.request_id,
@@ -277,7 +282,7 @@ class Gate:
                     must_not_fail=must_not_fail,
                     deleting=True,
                     answer=request.answer,
-                )
+                ),
             )
             return None
         leave(self.crew, self.crew.state.claim(pair), None)

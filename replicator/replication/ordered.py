@@ -20,9 +20,11 @@ would take the writes of a stack whose services name the source. This is how it 
   - The order waits for another turn (R7) when a later request comes: it looks at the note each time that it looks.
   - The rollback removes the gate while the forward request is still making the record, and finds nothing to remove: the
     forward one looks at the status again when it has made it, and takes it away.
-  - The rollback's request comes first, because the invocation with the forward one was late. The forward one finds a
-    rollback's noted, while the stack is on its way back, which wants another stage: an update has but one to go back
-    to. It gives way.
+  - The rollback's request comes first, because the invocation with the forward one was late. It goes back to the stage
+    at which the stack was, which the request noted before has wanted, and says so in its note: what comes behind it
+    while the stack is on its way back, and wants another stage, is the forward one. It gives way.
+  - The forward one is as late, and comes first nonetheless. It wants another stage than the request before it, and the
+    rollback's takes its place.
   - The same request comes twice: a note accepts what it says already, and a request that has been decided is known.
 
 What remains is a request that Lambda hands over for the first time when the next update of the stack is under way:

@@ -97,6 +97,7 @@ class Ordered:
     answer: Answer | None = None
     reason: str | None = None  # why it was given up
     stage: int | None = None  # that the request wants; None of a removal, and in records of 0.1
+    returns: bool = False  # in a rollback, to the very stage that the request before wanted
 
 
 @dataclass(frozen=True)

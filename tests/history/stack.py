@@ -69,8 +69,11 @@ class Stack:
         account = self.installed.account
         self.status("UPDATE_IN_PROGRESS")
         if fails and account.faults.happens("updates failed while the gate was asked", 0.5):
-            self._send("Update", stage)  # CloudFormation does not wait for the answer any more
-            account.sleep(account.timeline.random.uniform(0, 5))
+            # CloudFormation does not wait for the answer any more, and may ask for the way back before Lambda has
+            # handed this over.
+            until_rollback = account.timeline.random.uniform(0, 5)
+            self._send("Update", stage, after=account.timeline.random.uniform(0, until_rollback + 0.5))
+            account.sleep(until_rollback)
             done = False
         else:
             done = self._ask("Update", stage) and (stage != Stage.POPULATE or self.stage > stage or self._populate())
@@ -166,14 +169,14 @@ class Stack:
         answer = installed.answered.get(request)
         return answer is not None and answer["Status"] == "SUCCESS"
 
-    def _send(self, kind: str, stage: int, resource: str = GATE) -> str:
-        """A request; it may come twice."""
+    def _send(self, kind: str, stage: int, resource: str = GATE, *, after: float = 0.0) -> str:
+        """A request, handed over after so many seconds; it may come twice."""
         account = self.installed.account
         self.requests += 1
         request = f"request-{self.requests}"
         account.timeline.tell(f"asks {request}: {kind} {resource} at stage {stage}")
         handle = partial(self._handle, kind, stage, request, resource)
-        account.timeline.actor(f"gate {request}", handle)
+        account.timeline.actor(f"gate {request}", handle, after)
         if account.faults.happens("request sent twice", 0.1):
             late = 0.4 if kind == "Delete" else 30  # nothing is left that could know a removal again
             account.timeline.actor(f"gate {request} again", handle, account.timeline.random.uniform(0.1, late))

@@ -133,7 +133,10 @@ THE_NEWEST_REQUEST = (
          "                if forward:\n", "                if True:\n"),
     _one("newest_request: a rollback has one stage", f"{ORDERED}::TestRollbackThenForward::"
          "test_the_rollback_stays_at_cutover_then_the_way_back_comes_then_it_gives_way", "arrival.py",
-         "if going_back and behind_its_rollback(pair, request):", "if False:"),
+         "if noted is None or not noted.returns or request.kind is not Kind.UPDATE:", "if True:"),
+    _one("newest_request: a late forward one is no rollback", f"{ORDERED}::TestRollbackThenForward::"
+         "test_the_stack_rolls_back_then_the_forward_one_comes_first_then_the_rollback_is_followed", "arrival.py",
+         "returns=going_back and stage is not None and stage == before,", "returns=going_back and before is not None,"),
     _one("newest_request: a record that is made", f"{ORDERED}::TestRemoval::"
          "test_a_record_is_made_then_the_removal_has_found_none_then_the_record_goes", "gate.py",
          "if not must_not_fail and self.arrival.going_back(request):", "if False:"),

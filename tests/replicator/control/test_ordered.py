@@ -23,6 +23,7 @@ from tests.replicator.control.test_state import turn
 from tests.replicator.control.world import PAIR_ID, World
 
 OVERTAKEN = "A later request of the stack has taken the place of this one"
+GIVEN_WAY = f"{OVERTAKEN}, so that it changes nothing."
 
 
 @pytest.fixture
@@ -249,25 +250,24 @@ class TestRollbackThenForward:
     def test_the_rollback_stays_then_the_forward_one_comes_then_it_gives_way(self, stack: Stack, status: str) -> None:
         assert roll_back(stack) == DONE
         stack.cloudformation.status = status
-        gave_way(stack, stack.ask("Update", 3, "forward"))
+        assert stack.ask("Update", 3, "forward") == Verdict(success=True, reason=GIVEN_WAY)
+        assert stack.machines.turns == []
+        is_source(stack)
 
     def test_the_rollback_stays_at_cutover_then_the_way_back_comes_then_it_gives_way(self) -> None:
         stack = at_stage(Stack(), 3)
         assert roll_back(stack, 3) == DONE
-        verdict = stack.ask("Update", 2, "back")
-        assert verdict is not None
-        assert (verdict.success, verdict.reason) == (False, OVERTAKEN + ", so that it changes nothing.")
+        assert stack.ask("Update", 2, "back") == Verdict(success=True, reason=GIVEN_WAY)
         assert stack.machines.turns == []
         assert (stack.world.pair.owner, stack.world.pair.stage) == (Side.TWIN, 3)
 
-    def test_the_rollback_has_ordered_its_turn_then_the_forward_one_comes_then_the_turn_is_made(self) -> None:
+    def test_the_stack_rolls_back_then_the_forward_one_comes_first_then_the_rollback_is_followed(self) -> None:
+        """Both are late: the stack is on its way back when the forward one comes."""
         stack = at_stage(Stack(), 3)
-        assert roll_back(stack) is None
-        verdict = stack.ask("Update", 3, "forward")
-        assert verdict is not None
-        assert not verdict.success
-        assert stack.follow() is Ended.RELEASED
-        is_source(stack)
+        assert roll_back(stack) is None  # which it is taken for
+        assert stack.ask("Update", 3, "the rollback's") == DONE
+        assert execute(stack, stack.machines.turns[0]) is Ended.SUPERSEDED
+        assert (stack.world.pair.owner, stack.world.pair.stage, stack.world.pair.paused) == (Side.TWIN, 3, None)
 
     def test_the_rollback_fails_elsewhere_then_it_is_continued_and_followed(self, stack: Stack) -> None:
         assert roll_back(stack) == DONE
