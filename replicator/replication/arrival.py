@@ -85,6 +85,8 @@ class Arrival:
         self.crew.log("A request gives way.", {"pair": pair_of(request), "request": request.answer.request_id})
         if pair is not None and pair.ordered is not None and pair.ordered.request == request.answer.request_id:
             return None
+        if pair is not None and request.answer.request_id not in pair.answered:
+            self.crew.state.know(pair.pair_id, request.answer.request_id)
         return softened(Verdict(success=False, reason=OVERTAKEN), must_not_fail=must_not_fail)
 
 

@@ -25,7 +25,8 @@ would take the writes of a stack whose services name the source. This is how it 
     while the stack is on its way back, and wants another stage, is the forward one. It gives way.
   - The forward one is as late, and comes first nonetheless. It wants another stage than the request before it, and the
     rollback's takes its place.
-  - The same request comes twice: a note accepts what it says already, and a request that has been decided is known.
+  - The same request comes twice: a note accepts what it says already, and a request that has been decided, or has given
+    way, is known.
 
 What remains is a request that Lambda hands over for the first time when the next update of the stack is under way:
 nothing in it says how old it is.
@@ -121,6 +122,11 @@ class Orders(StateTable):
         """An order has been answered; where another is the newest by now, it does not matter any more."""
         with contextlib.suppress(StaleOrder):
             self._update(pair_id, _overtaken(), Update(_MINE, {":mine": request}, {"Ordered.State": OrderState.ENDED}))
+
+    def know(self, pair_id: str, request: str) -> None:
+        """A request has given way before it was noted: when it comes again, it is not new."""
+        with contextlib.suppress(StaleOrder):
+            self._update(pair_id, _overtaken(), Update("attribute_exists(#Pair)", append={"Answered": [request]}))
 
 
 def is_newest(pair: Pair, request: str) -> bool:

@@ -340,6 +340,16 @@ class TestRemoval:
 
 
 class TestTwice:
+    def test_it_has_given_way_to_the_rollback_then_it_comes_again_in_the_next_update_then_nothing_is_started(
+        self, stack: Stack
+    ) -> None:
+        assert roll_back(stack) == DONE
+        assert stack.ask("Update", 3, "forward") == Verdict(success=True, reason=GIVEN_WAY)
+        stack.cloudformation.status = "UPDATE_IN_PROGRESS"
+        assert stack.ask("Update", 3, "forward") is None
+        assert stack.machines.turns == []
+        is_source(stack)
+
     def test_a_request_comes_again_before_its_turn_has_begun_then_the_same_execution_is_meant(
         self, stack: Stack
     ) -> None:
