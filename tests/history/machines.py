@@ -13,6 +13,7 @@ from replication.machines import PopulationJob
 from replication.order import Ended, Order
 from replication.population import Population
 from replication.release import release
+from replication.rest import close
 from replication.segments import Mode, Part
 from replication.turn import recovered, resume, run
 from replication.worker import Means, Task, Worker
@@ -54,6 +55,9 @@ class Machines:
 
     def recover(self, pair_id: str, token: int, at: float) -> None:
         self._start(f"recover {token} {at // 30:.0f}", lambda: self._recover(pair_id, None))
+
+    def close(self, pair_id: str, at: float) -> None:
+        self._start(f"close {at // 60:.0f}", lambda: self._close(pair_id))
 
     def population(self, job: PopulationJob) -> None:
         self._start(job.job, lambda: self._population(job))
@@ -109,6 +113,9 @@ class Machines:
             )
 
         self._hold(pair_id, self._insist("recovery", lambda: _told(task), _TURN_SECONDS, kill=0.2, hang=0.05))
+
+    def _close(self, pair_id: str) -> None:
+        self._insist("close", lambda: _told(lambda: close(self.crew, pair_id)), _TURN_SECONDS, kill=0.1)
 
     def _hold(self, pair_id: str, ended: Ended) -> None:
         while ended is Ended.OPENED:
